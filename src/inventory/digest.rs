@@ -1,0 +1,69 @@
+//! One value that says whether two inventories ask for the same.
+
+use serde_json::{Map as JsonMap, Value as Json, json};
+use sha2::{Digest as _, Sha256};
+
+use super::fleet::{Inventory, Member};
+use super::node::{Node, Value};
+
+impl Inventory {
+    /// SHA-256, in hex, of every role and of every cluster's merged settings. A reference counts as
+    /// its name, a secret that is written out doesn't count; nor do the order of keys, the
+    /// format of the files, quotes, comments, and which layer a value is in.
+    pub fn digest(&self) -> String {
+        let clusters: JsonMap<String, Json> = self
+            .members
+            .iter()
+            .map(|member| (member.name.to_string(), settings(member)))
+            .collect();
+        let mut roles = serde_json::to_value(&self.roles).unwrap_or_default();
+        if let Some(roles) = roles.as_array_mut() {
+            roles.sort_by_key(|role| role.get("name").map(ToString::to_string));
+        }
+        let whole = sorted(json!({ "roles": roles, "clusters": clusters }));
+        let digest = Sha256::digest(whole.to_string());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+fn settings(member: &Member) -> Json {
+    let entries = member
+        .rendered
+        .iter()
+        .filter(|entry| !member.is_secret_literal(&entry.key));
+    Json::Object(
+        entries
+            .map(|entry| (entry.key.clone(), plain(&entry.node)))
+            .collect(),
+    )
+}
+
+/// The value with every scalar as its text, so that 50 and "50" are the same.
+fn plain(node: &Node) -> Json {
+    match &node.value {
+        Value::Null => Json::Null,
+        Value::Scalar(scalar) => Json::String(scalar.text.clone()),
+        Value::List(items) => Json::Array(items.iter().map(plain).collect()),
+        Value::Map(map) => Json::Object(
+            map.iter()
+                .map(|entry| (entry.key.clone(), plain(&entry.node)))
+                .collect(),
+        ),
+    }
+}
+
+/// The value with the keys of every object in the order of the alphabet.
+fn sorted(json: Json) -> Json {
+    match json {
+        Json::Object(map) => {
+            let mut entries: Vec<(String, Json)> = map
+                .into_iter()
+                .map(|(key, value)| (key, sorted(value)))
+                .collect();
+            entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Json::Object(entries.into_iter().collect())
+        }
+        Json::Array(items) => Json::Array(items.into_iter().map(sorted).collect()),
+        scalar => scalar,
+    }
+}

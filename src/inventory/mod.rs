@@ -1,0 +1,71 @@
+//! `psk.yaml`, `roles/` and `environments/` → [`Inventory`]. Files in, typed settings or located
+//! problems out; nothing else is read and nothing is called.
+//!
+//! It goes in two steps. [`Inventory::load`] reads the files, merges each cluster's layers
+//! (psk's own defaults < default < role < cluster < the cluster's own keys in its role's file) and
+//! checks all that can be checked without secrets. [`Inventory::references`] then says which
+//! `op://` references the run needs, and [`Inventory::resolve`] takes their values and gives typed
+//! [`Cluster`]s.
+
+mod addons;
+mod choice;
+mod decode;
+mod digest;
+mod eks;
+mod files;
+mod fleet;
+mod identity;
+mod kubernetes;
+mod load;
+mod merge;
+mod nearest;
+mod node;
+mod node_group;
+mod order;
+mod parse;
+mod pipeline;
+mod problem;
+mod reference;
+mod render;
+mod resolve;
+mod role;
+mod rollout;
+mod schedule;
+mod schema;
+mod settings;
+mod source;
+mod template;
+#[cfg(test)]
+mod tests;
+mod view;
+mod window;
+
+pub use addons::{Addon, AddonVersion, ResolveConflicts};
+pub use decode::Invalid;
+pub use eks::{
+    ChartVersion, EksVersion, IssuerUrl, LogRetention, LogType, ProviderConfigName, UpgradePolicy,
+    WorkloadIdentity,
+};
+pub use fleet::{Inventory, Selection, Unknown};
+pub use identity::{AccountId, ClusterName, Region, RolePath};
+pub use kubernetes::{
+    BasePath, DirectoryMode, EbsParameters, EfsParameters, KarpenterSettings, OciRepository,
+    StorageClasses,
+};
+pub use node_group::{
+    AmiType, CapacityType, DiskSize, InstanceType, MaxUnavailable, NodeCount, NodeGroupName,
+};
+pub use pipeline::{
+    ItemTitle, Notify, Outputs, Pipeline, Promotion, Schedules, StatusPer, Statuses,
+};
+pub use problem::{Problem, Problems};
+pub use reference::{MalformedReference, Reference, ReferenceUse};
+pub use resolve::{Cluster, Secrets};
+pub use role::{Approval, Role, Trigger};
+pub use rollout::{Mode, Quantity, Rollout};
+pub use schedule::CronExpression;
+pub use schema::FileKind;
+pub use settings::Settings;
+pub use source::Location;
+pub use view::ClusterView;
+pub use window::{Day, Freeze, TimeOfDay, Window, Zone};
