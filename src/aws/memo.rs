@@ -1,0 +1,79 @@
+//! Answers that many clusters need, fetched once a run.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OnceCell;
+
+use super::CallError;
+use crate::calls;
+
+/// One answer, and how deep in its chain of calls it was had.
+type Kept<V> = Arc<OnceCell<(Result<V, CallError>, u32)>>;
+
+/// A value per key, fetched by whoever asks first while the others wait. A failure is kept as
+/// well: what AWS refused to one cluster it isn't asked again by the next.
+#[derive(Debug)]
+pub struct Memo<K, V>(Mutex<HashMap<K, Kept<V>>>);
+
+impl<K, V> Default for Memo<K, V> {
+    fn default() -> Self {
+        Self(Mutex::new(HashMap::new()))
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> Memo<K, V> {
+    /// The value for `key`, from `fetch` if no one has asked for it yet.
+    ///
+    /// # Errors
+    /// What `fetch` failed with, whoever's it was.
+    pub async fn get<F>(&self, key: K, fetch: impl FnOnce() -> F) -> Result<V, CallError>
+    where
+        F: Future<Output = Result<V, CallError>>,
+    {
+        let cell = {
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(kept.entry(key).or_default())
+        };
+        let (answer, depth) = cell.get_or_init(|| calls::in_scope(fetch())).await;
+        calls::advance_to(*depth);
+        answer.clone()
+    }
+
+    /// Forgets the value for `key`: it is fetched again by whoever asks next.
+    pub fn forget(&self, key: &K) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_key_is_fetched_once_also_when_it_fails() {
+        let memo = Memo::<&str, u32>::default();
+        let fetched = AtomicU32::new(0);
+        let (memo, counter) = (&memo, &fetched);
+        let ask = |key: &'static str| {
+            memo.get(key, move || async move {
+                tokio::task::yield_now().await;
+                match (key, counter.fetch_add(1, Ordering::SeqCst)) {
+                    ("good", n) => Ok(n),
+                    _ => Err(CallError::new("asking", "no", "stop")),
+                }
+            })
+        };
+        let (a, b, c, d) = tokio::join!(ask("good"), ask("good"), ask("bad"), ask("bad"));
+        assert_eq!(a, b);
+        assert!(a.is_ok() && c.is_err() && c == d);
+        assert_eq!(fetched.load(Ordering::SeqCst), 2);
+        memo.forget(&"good");
+        assert_eq!(ask("good").await, Ok(2));
+    }
+}
