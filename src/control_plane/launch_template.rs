@@ -1,0 +1,708 @@
+//! The launch template of the management nodes: metadata by session only, monitoring, disk, tags.
+//!
+//! Of a template's content psk keeps what it sets and leaves the rest alone. The tags of the
+//! template itself cost a call of their own to read, so they are set when it is made and not
+//! compared later.
+//!
+//! A node group can't change to another template (Source: EKS API reference,
+//! UpdateNodegroupVersion), so that of an adopted group gets the content in a new version.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_ec2::types::{
+    LaunchTemplateBlockDeviceMapping, LaunchTemplateBlockDeviceMappingRequest,
+    LaunchTemplateEbsBlockDevice, LaunchTemplateEbsBlockDeviceRequest,
+    LaunchTemplateHttpTokensState, LaunchTemplateInstanceMetadataEndpointState,
+    LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateTagSpecificationRequest,
+    LaunchTemplateVersion, LaunchTemplatesMonitoringRequest, RequestLaunchTemplateData,
+    ResourceType, ResponseLaunchTemplateData, TagSpecification, VolumeType,
+};
+use aws_sdk_eks::types::AmiTypes;
+use serde_json::json;
+
+use super::node_group;
+use super::tags::{self, Tags};
+use super::token::token;
+use crate::aws::{CallError, Doing, OrAbsent, Session};
+use crate::reconcile::plan::Action;
+use crate::reconcile::{Diff, DiffBuilder, Error, Grant, Polling, Progress, Resource, State};
+
+/// How long EC2 may take to know everywhere of a new template or version.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// How many network hops an answer of the metadata service may take: one, so that it reaches the
+/// node and no pod.
+const HOP_LIMIT: i32 = 1;
+
+/// What an instance brings along that gets tags of its own.
+const TAGGED: [ResourceType; 3] = [
+    ResourceType::Instance,
+    ResourceType::Volume,
+    ResourceType::NetworkInterface,
+];
+
+/// The launch template of a node group.
+#[derive(Debug)]
+pub struct LaunchTemplate {
+    /// The account and region that it is in.
+    pub session: Session,
+    /// What it should be.
+    pub wanted: Wanted,
+    /// How often EC2 is asked whether it is done.
+    pub polling: Polling,
+}
+
+/// What the launch template should be, as far as node groups differ in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The node group's name, or what it begins with.
+    pub node_group: String,
+    /// The device of the disk that containers live on ([`data_device`]).
+    pub device: String,
+    /// Size of that disk in GiB.
+    pub disk_gib: i32,
+    /// Tags that instances, their volumes and their network interfaces must have; others are left
+    /// alone.
+    pub tags: Tags,
+}
+
+impl Wanted {
+    /// The name of the template that psk makes. An adopted one has another.
+    fn name(&self) -> String {
+        format!("{}-{}", self.cluster, self.node_group)
+    }
+}
+
+/// What the newest version of the launch template is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed {
+    /// Id of the template.
+    pub id: String,
+    /// Name of the template.
+    pub name: String,
+    /// Number of the version.
+    pub version: i64,
+    /// Content of the version.
+    pub data: ResponseLaunchTemplateData,
+}
+
+/// What a node group is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateFacts {
+    /// Id of the launch template.
+    pub id: String,
+    /// Number of the version that has the wanted content. Versions are numbered in order, so it is
+    /// known before the version is made.
+    pub version: String,
+}
+
+/// The device of the disk that containers live on, by AMI type.
+/// Source: Bottlerocket's README, "Default Volumes"; EC2 User Guide, "Device names for volumes on
+/// Amazon EC2 instances"; EKS User Guide on Amazon Linux and Windows AMIs.
+pub fn data_device(ami_type: &AmiTypes) -> &'static str {
+    let name = ami_type.as_str();
+    if name.starts_with("BOTTLEROCKET") {
+        "/dev/xvdb"
+    } else if name.starts_with("WINDOWS") {
+        "/dev/sda1"
+    } else {
+        "/dev/xvda"
+    }
+}
+
+impl Resource for LaunchTemplate {
+    type Observed = Observed;
+    type Output = TemplateFacts;
+    const KIND: &'static str = "ec2_launch_template";
+    const GRANTS: &'static [Grant] = &[
+        Grant {
+            actions: &["ec2:DescribeLaunchTemplateVersions"],
+            on: &["*"],
+            condition: None,
+        },
+        Grant {
+            actions: &[
+                "ec2:CreateLaunchTemplate",
+                "ec2:CreateLaunchTemplateVersion",
+                "ec2:CreateTags",
+                "ec2:DeleteLaunchTemplate",
+            ],
+            on: &["arn:{partition}:ec2:*:{account}:launch-template/*"],
+            condition: None,
+        },
+        Grant {
+            actions: &["eks:ListNodegroups"],
+            on: &["arn:{partition}:eks:*:{account}:cluster/*"],
+            condition: None,
+        },
+        Grant {
+            actions: &["eks:DescribeNodegroup"],
+            on: &["arn:{partition}:eks:*:{account}:nodegroup/*"],
+            condition: None,
+        },
+    ];
+
+    fn name(&self) -> String {
+        self.wanted.name()
+    }
+
+    /// Asks for psk's own, and only where there is none what an adopted group was made from.
+    async fn observe(&self) -> Result<Option<Observed>, Error> {
+        if let Some(own) = self.read(Called::Name(&self.wanted.name())).await? {
+            return Ok(Some(own));
+        }
+        match self.in_use().await? {
+            Some(id) => Ok(self.read(Called::Id(&id)).await?),
+            None => Ok(None),
+        }
+    }
+
+    fn output(&self, observed: &Observed) -> TemplateFacts {
+        let is_right = diff(&self.wanted, Some(observed)).action == Action::Keep;
+        let version = observed.version + i64::from(!is_right);
+        TemplateFacts {
+            id: observed.id.clone(),
+            version: version.to_string(),
+        }
+    }
+
+    fn diff(&self, observed: Option<&Observed>) -> Result<Diff, Error> {
+        Ok(diff(&self.wanted, observed))
+    }
+
+    async fn apply(
+        &self,
+        diff: &Diff,
+        observed: Option<&Observed>,
+        _progress: &Progress,
+    ) -> Result<(), Error> {
+        match observed {
+            Some(is) => self.create_version(diff, is).await,
+            None => self.create(diff).await,
+        }
+    }
+
+    async fn settle(&self, progress: &Progress) -> Result<Observed, Error> {
+        let what = format!("launch template {}", self.wanted.name());
+        self.polling
+            .until(&what, DEADLINE, progress, || async {
+                let is_right = |is: &Observed| diff(&self.wanted, Some(is)).action == Action::Keep;
+                Ok(match self.observe().await?.filter(is_right) {
+                    Some(is) => State::Done(is),
+                    None => State::UnderWay("old or unknown to parts of EC2".to_owned()),
+                })
+            })
+            .await
+    }
+
+    async fn remove(&self, observed: &Observed, progress: &Progress) -> Result<(), Error> {
+        let Observed { id, name, .. } = observed;
+        if *name != self.wanted.name() {
+            progress.say(format!(
+                "launch template {name} is left: psk didn't make it"
+            ));
+            return Ok(());
+        }
+        self.session
+            .ec2()
+            .delete_launch_template()
+            .launch_template_id(id)
+            .send()
+            .await
+            .doing(|| format!("deleting launch template {name}"))
+            .or_absent()?;
+        Ok(())
+    }
+}
+
+impl LaunchTemplate {
+    /// Id of the template that the node group was made from, where there is a group and it was made
+    /// from one.
+    async fn in_use(&self) -> Result<Option<String>, Error> {
+        let Wanted {
+            cluster,
+            node_group,
+            ..
+        } = &self.wanted;
+        let eks = self.session.eks();
+        let groups = eks
+            .list_nodegroups()
+            .cluster_name(cluster)
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .doing(|| format!("listing the node groups of {cluster}"))
+            .or_absent()?
+            .unwrap_or_default();
+        let Some(group) = node_group::choose(node_group, groups)? else {
+            return Ok(None);
+        };
+        let answer = eks
+            .describe_nodegroup()
+            .cluster_name(cluster)
+            .nodegroup_name(&group)
+            .send()
+            .await
+            .doing(|| format!("looking for the launch template of node group {group}"))
+            .or_absent()?;
+        Ok(answer
+            .and_then(|answer| answer.nodegroup)
+            .and_then(|group| group.launch_template)
+            .and_then(|template| template.id))
+    }
+
+    async fn read(&self, called: Called<'_>) -> Result<Option<Observed>, CallError> {
+        let request = self
+            .session
+            .ec2()
+            .describe_launch_template_versions()
+            .versions("$Latest");
+        let (request, called) = match called {
+            Called::Name(name) => (request.launch_template_name(name), name),
+            Called::Id(id) => (request.launch_template_id(id), id),
+        };
+        let answer = request
+            .send()
+            .await
+            .doing(|| format!("reading launch template {called}"))
+            .or_absent()?;
+        let versions = answer.and_then(|answer| answer.launch_template_versions);
+        Ok(versions.into_iter().flatten().next().and_then(observed))
+    }
+
+    /// Creates the template. Its name makes it one, and one of that name that an earlier attempt
+    /// made is as good.
+    async fn create(&self, diff: &Diff) -> Result<(), Error> {
+        let name = self.wanted.name();
+        let created = self
+            .session
+            .ec2()
+            .create_launch_template()
+            .launch_template_name(&name)
+            .launch_template_data(content(&self.wanted, diff, None))
+            .tag_specifications(
+                TagSpecification::builder()
+                    .resource_type(ResourceType::LaunchTemplate)
+                    .set_tags(Some(tags::for_ec2(&self.wanted.tags)))
+                    .build(),
+            )
+            .send()
+            .await
+            .doing(|| format!("creating launch template {name}"));
+        match created {
+            Err(error) if error.has_code(&["InvalidLaunchTemplateName.AlreadyExistsException"]) => {
+                Ok(())
+            }
+            created => Ok(created.map(|_| ())?),
+        }
+    }
+
+    async fn create_version(&self, diff: &Diff, is: &Observed) -> Result<(), Error> {
+        let source = is.version.to_string();
+        let change = json!(diff.attributes).to_string();
+        self.session
+            .ec2()
+            .create_launch_template_version()
+            .launch_template_id(&is.id)
+            .source_version(&source)
+            .client_token(token(&["launch template", &is.id, &source, &change]))
+            .launch_template_data(content(&self.wanted, diff, Some(&is.data)))
+            .send()
+            .await
+            .doing(|| format!("creating a version of launch template {}", is.name))?;
+        Ok(())
+    }
+}
+
+/// How a template is asked for.
+#[derive(Debug, Clone, Copy)]
+enum Called<'a> {
+    Name(&'a str),
+    Id(&'a str),
+}
+
+fn observed(version: LaunchTemplateVersion) -> Option<Observed> {
+    Some(Observed {
+        id: version.launch_template_id?,
+        name: version.launch_template_name?,
+        version: version.version_number?,
+        data: version.launch_template_data?,
+    })
+}
+
+/// What a template or version is made with: each part that differs, whole. A new version has all
+/// other parts from the version before.
+fn content(
+    wanted: &Wanted,
+    diff: &Diff,
+    is: Option<&ResponseLaunchTemplateData>,
+) -> RequestLaunchTemplateData {
+    let mut content = RequestLaunchTemplateData::builder();
+    if diff.touches("metadata_options") {
+        let tags_told = is
+            .and_then(|data| data.metadata_options())
+            .and_then(|options| options.instance_metadata_tags());
+        content = content.metadata_options(
+            LaunchTemplateInstanceMetadataOptionsRequest::builder()
+                .http_endpoint(LaunchTemplateInstanceMetadataEndpointState::Enabled)
+                .http_tokens(LaunchTemplateHttpTokensState::Required)
+                .http_put_response_hop_limit(HOP_LIMIT)
+                .set_instance_metadata_tags(tags_told.map(|told| told.as_str().into()))
+                .build(),
+        );
+    }
+    if diff.touches("monitoring") {
+        let monitoring = LaunchTemplatesMonitoringRequest::builder().enabled(true);
+        content = content.monitoring(monitoring.build());
+    }
+    if diff.touches("disk") {
+        content = content.set_block_device_mappings(Some(block_devices(wanted, is)));
+    }
+    if diff.touches("tags") {
+        content = content.set_tag_specifications(Some(tag_specifications(wanted, is)));
+    }
+    content.build()
+}
+
+fn block_devices(
+    wanted: &Wanted,
+    is: Option<&ResponseLaunchTemplateData>,
+) -> Vec<LaunchTemplateBlockDeviceMappingRequest> {
+    let there = is.map_or(&[][..], |data| data.block_device_mappings());
+    let (ours, others): (Vec<_>, Vec<_>) = there
+        .iter()
+        .partition(|mapping| mapping.device_name() == Some(wanted.device.as_str()));
+    let ebs = ours.first().and_then(|mapping| mapping.ebs());
+    let ebs = ebs_request(ebs)
+        .volume_size(wanted.disk_gib)
+        .volume_type(VolumeType::Gp3)
+        .encrypted(true)
+        .delete_on_termination(true);
+    let disk = LaunchTemplateBlockDeviceMappingRequest::builder()
+        .device_name(&wanted.device)
+        .ebs(ebs.build())
+        .build();
+    others
+        .into_iter()
+        .map(mapping_request)
+        .chain([disk])
+        .collect()
+}
+
+fn mapping_request(
+    mapping: &LaunchTemplateBlockDeviceMapping,
+) -> LaunchTemplateBlockDeviceMappingRequest {
+    LaunchTemplateBlockDeviceMappingRequest::builder()
+        .set_device_name(mapping.device_name.clone())
+        .set_virtual_name(mapping.virtual_name.clone())
+        .set_no_device(mapping.no_device.clone())
+        .set_ebs(mapping.ebs().map(|ebs| ebs_request(Some(ebs)).build()))
+        .build()
+}
+
+fn ebs_request(
+    ebs: Option<&LaunchTemplateEbsBlockDevice>,
+) -> aws_sdk_ec2::types::builders::LaunchTemplateEbsBlockDeviceRequestBuilder {
+    let request = LaunchTemplateEbsBlockDeviceRequest::builder();
+    let Some(ebs) = ebs else { return request };
+    request
+        .set_encrypted(ebs.encrypted)
+        .set_delete_on_termination(ebs.delete_on_termination)
+        .set_iops(ebs.iops)
+        .set_kms_key_id(ebs.kms_key_id.clone())
+        .set_snapshot_id(ebs.snapshot_id.clone())
+        .set_volume_size(ebs.volume_size)
+        .set_volume_type(ebs.volume_type.clone())
+        .set_throughput(ebs.throughput)
+        .set_volume_initialization_rate(ebs.volume_initialization_rate)
+}
+
+/// Tags by what is tagged.
+fn tags_of(data: &ResponseLaunchTemplateData) -> BTreeMap<String, Tags> {
+    data.tag_specifications()
+        .iter()
+        .filter_map(|spec| {
+            let tagged = spec.resource_type()?.as_str().to_owned();
+            Some((tagged, tags::from_ec2(spec.tags())))
+        })
+        .collect()
+}
+
+/// The tags that everything of [`TAGGED`] gets.
+fn common_tags(data: &ResponseLaunchTemplateData) -> Tags {
+    let tags = tags_of(data);
+    let [first, others @ ..] = TAGGED.map(|tagged| tags.get(tagged.as_str()));
+    first
+        .into_iter()
+        .flatten()
+        .filter(|(key, value)| {
+            others
+                .iter()
+                .all(|tags| tags.and_then(|tags| tags.get(*key)) == Some(*value))
+        })
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+fn tag_specifications(
+    wanted: &Wanted,
+    is: Option<&ResponseLaunchTemplateData>,
+) -> Vec<LaunchTemplateTagSpecificationRequest> {
+    let mut all = is.map(tags_of).unwrap_or_default();
+    for tagged in TAGGED {
+        let tags = all.entry(tagged.as_str().to_owned()).or_default();
+        tags.extend(wanted.tags.clone());
+    }
+    all.iter()
+        .map(|(tagged, tags)| {
+            LaunchTemplateTagSpecificationRequest::builder()
+                .resource_type(tagged.as_str().into())
+                .set_tags(Some(tags::for_ec2(tags)))
+                .build()
+        })
+        .collect()
+}
+
+fn diff(wanted: &Wanted, observed: Option<&Observed>) -> Diff {
+    let data = observed.map(|is| &is.data);
+    let options = data.and_then(|data| data.metadata_options());
+    let monitoring = data.and_then(|data| data.monitoring());
+    let builder = match observed {
+        Some(_) => Diff::update(),
+        None => Diff::create()
+            .known_after_apply("id")
+            .known_after_apply("version"),
+    };
+    builder
+        .attribute(
+            "metadata_options.http_tokens",
+            options
+                .and_then(|o| o.http_tokens())
+                .map(|tokens| tokens.as_str()),
+            LaunchTemplateHttpTokensState::Required.as_str(),
+        )
+        .attribute(
+            "metadata_options.http_put_response_hop_limit",
+            options.and_then(|o| o.http_put_response_hop_limit()),
+            HOP_LIMIT,
+        )
+        .attribute("monitoring", monitoring.and_then(|m| m.enabled()), true)
+        .with(|diff| disk(diff, wanted, data))
+        .with(|diff| tags::diff(diff, data.map(common_tags).as_ref(), &wanted.tags))
+        .build()
+}
+
+fn disk(
+    diff: DiffBuilder,
+    wanted: &Wanted,
+    data: Option<&ResponseLaunchTemplateData>,
+) -> DiffBuilder {
+    let mappings = data.map_or(&[][..], |data| data.block_device_mappings());
+    let is = mappings
+        .iter()
+        .find(|mapping| mapping.device_name() == Some(wanted.device.as_str()))
+        .and_then(|mapping| mapping.ebs());
+    let volume_type = is.and_then(|ebs| ebs.volume_type());
+    diff.attribute("disk.device", is.map(|_| &wanted.device), &wanted.device)
+        .attribute(
+            "disk.size_gib",
+            is.and_then(|ebs| ebs.volume_size()),
+            wanted.disk_gib,
+        )
+        .attribute(
+            "disk.type",
+            volume_type.map(|t| t.as_str()),
+            VolumeType::Gp3.as_str(),
+        )
+        .attribute("disk.encrypted", is.and_then(|ebs| ebs.encrypted()), true)
+        .attribute(
+            "disk.delete_on_termination",
+            is.and_then(|ebs| ebs.delete_on_termination()),
+            true,
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::{
+        LaunchTemplateInstanceMetadataOptions, LaunchTemplateTagSpecification,
+        LaunchTemplatesMonitoring,
+    };
+
+    use super::*;
+
+    fn wanted() -> Wanted {
+        Wanted {
+            cluster: "qa-i01-aws-us-east-2".into(),
+            node_group: "management".into(),
+            device: "/dev/xvdb".into(),
+            disk_gib: 50,
+            tags: [("role".to_owned(), "qa".to_owned())].into(),
+        }
+    }
+
+    fn disk_of(device: &str, gib: i32) -> LaunchTemplateBlockDeviceMapping {
+        let ebs = LaunchTemplateEbsBlockDevice::builder()
+            .volume_size(gib)
+            .volume_type(VolumeType::Gp3)
+            .encrypted(true)
+            .delete_on_termination(true)
+            .kms_key_id("key-1");
+        LaunchTemplateBlockDeviceMapping::builder()
+            .device_name(device)
+            .ebs(ebs.build())
+            .build()
+    }
+
+    fn tagged(what: ResourceType, tags: &[(&str, &str)]) -> LaunchTemplateTagSpecification {
+        let tags = tags
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        LaunchTemplateTagSpecification::builder()
+            .resource_type(what)
+            .set_tags(Some(tags::for_ec2(&tags)))
+            .build()
+    }
+
+    fn right_data() -> ResponseLaunchTemplateData {
+        ResponseLaunchTemplateData::builder()
+            .metadata_options(
+                LaunchTemplateInstanceMetadataOptions::builder()
+                    .http_tokens(LaunchTemplateHttpTokensState::Required)
+                    .http_put_response_hop_limit(1)
+                    .build(),
+            )
+            .monitoring(LaunchTemplatesMonitoring::builder().enabled(true).build())
+            .block_device_mappings(disk_of("/dev/xvdc", 8))
+            .block_device_mappings(disk_of("/dev/xvdb", 50))
+            .tag_specifications(tagged(
+                ResourceType::Instance,
+                &[("role", "qa"), ("Name", "n")],
+            ))
+            .tag_specifications(tagged(ResourceType::Volume, &[("role", "qa")]))
+            .tag_specifications(tagged(ResourceType::NetworkInterface, &[("role", "qa")]))
+            .build()
+    }
+
+    fn observed_with(data: ResponseLaunchTemplateData) -> Observed {
+        Observed {
+            id: "lt-1".into(),
+            name: wanted().name(),
+            version: 3,
+            data,
+        }
+    }
+
+    fn paths(diff: &Diff) -> Vec<&str> {
+        diff.attributes.iter().map(|a| a.path.as_str()).collect()
+    }
+
+    #[test]
+    fn a_right_template_is_kept_with_the_disks_and_tags_of_others() {
+        let diff = diff(&wanted(), Some(&observed_with(right_data())));
+        assert_eq!(paths(&diff), [""; 0]);
+    }
+
+    #[test]
+    fn a_tag_that_volumes_lack_differs() {
+        let mut data = right_data();
+        data.tag_specifications = Some(vec![tagged(ResourceType::Instance, &[("role", "qa")])]);
+        let diff = diff(&wanted(), Some(&observed_with(data)));
+        assert_eq!(paths(&diff), ["tags.role"]);
+    }
+
+    #[test]
+    fn a_template_as_terraform_makes_it_differs_in_disk_and_hop_limit() {
+        let mut data = right_data();
+        data.block_device_mappings = None;
+        data.metadata_options = Some(
+            LaunchTemplateInstanceMetadataOptions::builder()
+                .http_tokens(LaunchTemplateHttpTokensState::Required)
+                .http_put_response_hop_limit(2)
+                .build(),
+        );
+        let diff = diff(&wanted(), Some(&observed_with(data)));
+        assert_eq!(
+            paths(&diff),
+            [
+                "metadata_options.http_put_response_hop_limit",
+                "disk.device",
+                "disk.size_gib",
+                "disk.type",
+                "disk.encrypted",
+                "disk.delete_on_termination"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_new_version_has_what_differs_and_keeps_what_is_others() {
+        let larger = Wanted {
+            disk_gib: 80,
+            tags: [("role".to_owned(), "prod".to_owned())].into(),
+            ..wanted()
+        };
+        let data = right_data();
+        let diff = diff(&larger, Some(&observed_with(data.clone())));
+        let content = content(&larger, &diff, Some(&data));
+        assert!(content.metadata_options().is_none() && content.monitoring().is_none());
+        let disks: Vec<_> = content
+            .block_device_mappings()
+            .iter()
+            .map(|mapping| {
+                let ebs = mapping.ebs().unwrap();
+                (
+                    mapping.device_name().unwrap(),
+                    ebs.volume_size(),
+                    ebs.kms_key_id(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            disks,
+            [
+                ("/dev/xvdc", Some(8), Some("key-1")),
+                ("/dev/xvdb", Some(80), Some("key-1"))
+            ]
+        );
+        let specs = content.tag_specifications();
+        let of = |what: ResourceType| {
+            let spec = specs
+                .iter()
+                .find(|s| s.resource_type() == Some(&what))
+                .unwrap();
+            tags::from_ec2(spec.tags())
+        };
+        assert_eq!(of(ResourceType::Instance)["Name"], "n");
+        assert!(TAGGED.iter().all(|t| of(t.clone())["role"] == "prod"));
+    }
+
+    #[test]
+    fn a_new_template_has_everything() {
+        let diff = diff(&wanted(), None);
+        assert_eq!(diff.action, Action::Create);
+        let content = content(&wanted(), &diff, None);
+        let options = content.metadata_options().unwrap();
+        assert_eq!(options.http_put_response_hop_limit(), Some(1));
+        assert_eq!(
+            options.http_tokens(),
+            Some(&LaunchTemplateHttpTokensState::Required)
+        );
+        assert_eq!(content.monitoring().and_then(|m| m.enabled()), Some(true));
+        assert_eq!(content.block_device_mappings().len(), 1);
+        assert_eq!(content.tag_specifications().len(), 3);
+    }
+
+    #[test]
+    fn the_disk_is_where_the_ami_type_keeps_its_containers() {
+        assert_eq!(data_device(&AmiTypes::BottlerocketArm64), "/dev/xvdb");
+        assert_eq!(data_device(&AmiTypes::Al2023X8664Standard), "/dev/xvda");
+        assert_eq!(data_device(&AmiTypes::WindowsCore2022X8664), "/dev/sda1");
+    }
+}
