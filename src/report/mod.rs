@@ -1,0 +1,38 @@
+//! Telling people and machines what a run does and did. A run is one stream of events; everything
+//! here is a [`Listener`] on it. To add an output sink is to write one listener.
+//!
+//! | listener | for whom | when | where |
+//! | --- | --- | --- | --- |
+//! | [`Terminal`] | a person who watches | live | standard error |
+//! | [`Lines`] | a CI log | as clusters start and end | any writer |
+//! | [`Summary`] | a person who wants the result | at the end | any writer |
+//! | [`Json`] | a program | at the end | any writer |
+//! | [`ReportFile`] | a program, later | at the end | a file |
+//!
+//! [`drive`] reads the stream and feeds them. What the last three tell is a [`Report`], which
+//! [`Aggregate`] makes of the events.
+
+mod aggregate;
+mod document;
+mod file;
+mod json;
+mod lines;
+mod listener;
+mod screen;
+mod summary;
+mod table;
+mod terminal;
+#[cfg(test)]
+mod testing;
+mod words;
+
+pub use aggregate::{Aggregate, ClusterState, Tally};
+pub use document::{
+    ClusterReport, OutcomeKind, REPORT_SCHEMA_VERSION, Report, Run, StepReport, Totals,
+};
+pub use file::ReportFile;
+pub use json::Json;
+pub use lines::{Groups, Lines};
+pub use listener::{Listener, ReportError, drive};
+pub use summary::Summary;
+pub use terminal::{Size, Terminal};
