@@ -1,0 +1,55 @@
+//! Amazon EFS, as its API reference describes it (REST JSON): file systems, their life cycle and
+//! backup policies, mount targets and access points.
+//!
+//! Nothing runs in the background: everything that takes time is told by timestamps, and what has
+//! been deleted for long enough is dropped before a request is served. Members that a request may
+//! have but the lab doesn't simulate are refused rather than ignored.
+
+mod access_points;
+mod error;
+mod file_systems;
+mod mount_targets;
+mod network;
+mod policies;
+mod request;
+mod routes;
+mod state;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use http::StatusCode;
+
+use crate::call::{Answer, Call, ServiceError};
+use crate::world::World;
+
+pub use file_systems::own_key;
+pub use mount_targets::first_address;
+pub use routes::operation;
+pub use state::{
+    AccessPoint, Backup, CreationInfo, FileSystem, Life, LifecyclePolicy, MountTarget, PosixUser,
+    Quotas, Region, RootDirectory, Throughput, takes,
+};
+
+/// Answers one request.
+///
+/// # Errors
+/// EFS's own, and `UnknownOperationException` for a path or method that the lab doesn't serve.
+pub fn handle(world: &mut World, call: &Call) -> Answer {
+    let Some((route, labels)) = routes::find(&call.method, &call.path) else {
+        return Err(ServiceError::new(
+            StatusCode::NOT_FOUND,
+            "UnknownOperationException",
+            format!("EFS has no operation {} {}", call.method, call.path),
+        ));
+    };
+    let account = world.accounts.entry(call.account.clone()).or_default();
+    let region = account.regions.entry(call.region.clone()).or_default();
+    region.efs.settle(call.now);
+    let request = request::Request {
+        call,
+        labels,
+        ec2: &region.ec2,
+    };
+    (route.serve)(&mut region.efs, &request, &mut world.ids)
+}

@@ -1,0 +1,213 @@
+//! The services that the lab has: how each is called, which protocol it speaks, and how it refuses.
+
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::call::{Answer, Call, ServiceError};
+use crate::wire::Protocol;
+use crate::wire::form::Form;
+use crate::world::World;
+use crate::{connect, ec2, efs, eks, events, iam, kms, logs, sqs, ssm, sts};
+
+/// A service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// AWS Security Token Service.
+    Sts,
+    /// AWS Identity and Access Management.
+    Iam,
+    /// Amazon EC2.
+    Ec2,
+    /// AWS Key Management Service.
+    Kms,
+    /// Amazon CloudWatch Logs.
+    Logs,
+    /// AWS Systems Manager.
+    Ssm,
+    /// Amazon EKS.
+    Eks,
+    /// Amazon EFS.
+    Efs,
+    /// Amazon SQS.
+    Sqs,
+    /// Amazon EventBridge.
+    Events,
+    /// 1Password Connect.
+    Connect,
+}
+
+impl Service {
+    /// Every service of AWS that the lab has.
+    pub const AWS: [Self; 10] = [
+        Self::Sts,
+        Self::Iam,
+        Self::Ec2,
+        Self::Kms,
+        Self::Logs,
+        Self::Ssm,
+        Self::Eks,
+        Self::Efs,
+        Self::Sqs,
+        Self::Events,
+    ];
+
+    /// The service of that name, Connect included.
+    pub fn named(name: &str) -> Option<Self> {
+        if name == Self::Connect.name() {
+            Some(Self::Connect)
+        } else {
+            Self::from_scope(name)
+        }
+    }
+
+    /// The AWS service that a credential scope names.
+    pub fn from_scope(name: &str) -> Option<Self> {
+        Self::AWS.into_iter().find(|service| service.name() == name)
+    }
+
+    /// Its name in credential scopes, fault files and the journal.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sts => "sts",
+            Self::Iam => "iam",
+            Self::Ec2 => "ec2",
+            Self::Kms => "kms",
+            Self::Logs => "logs",
+            Self::Ssm => "ssm",
+            Self::Eks => "eks",
+            Self::Efs => "elasticfilesystem",
+            Self::Sqs => "sqs",
+            Self::Events => "events",
+            Self::Connect => "connect",
+        }
+    }
+
+    /// The protocol that it speaks.
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Self::Sts | Self::Iam => Protocol::Query,
+            Self::Ec2 => Protocol::Ec2,
+            Self::Kms | Self::Logs | Self::Ssm | Self::Events => Protocol::Json,
+            Self::Sqs => Protocol::JsonAfterQuery,
+            Self::Eks | Self::Efs => Protocol::RestJson,
+            Self::Connect => Protocol::Connect,
+        }
+    }
+
+    /// The namespace of its XML answers or, in JSON, of its errors' types; empty where it has none.
+    pub fn namespace(self) -> &'static str {
+        match self {
+            Self::Sts => sts::NAMESPACE,
+            Self::Iam => iam::NAMESPACE,
+            Self::Sqs => sqs::NAMESPACE,
+            Self::Ec2
+            | Self::Kms
+            | Self::Logs
+            | Self::Ssm
+            | Self::Eks
+            | Self::Efs
+            | Self::Events
+            | Self::Connect => "",
+        }
+    }
+
+    /// The operation that a request asks for; empty if it names none.
+    pub fn operation(
+        self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        form: &Form,
+    ) -> String {
+        let name = match (self.protocol(), self) {
+            (Protocol::Query | Protocol::Ec2, _) => form.get("Action"),
+            (Protocol::Json | Protocol::JsonAfterQuery, _) => headers
+                .get("x-amz-target")
+                .and_then(|target| target.to_str().ok()?.split_once('.'))
+                .map(|(_, operation)| operation),
+            (Protocol::RestJson, Self::Efs) => efs::operation(method, path),
+            (Protocol::RestJson, _) => eks::operation(method, path),
+            (Protocol::Connect, _) => connect::operation(method, path),
+        };
+        name.unwrap_or_default().to_owned()
+    }
+
+    /// Answers a request that was let in.
+    ///
+    /// # Errors
+    /// The service's own.
+    pub fn handle(self, world: &mut World, call: &Call) -> Answer {
+        match self {
+            Self::Sts => sts::handle(world, call),
+            Self::Iam => iam::handle(world, call),
+            Self::Ec2 => ec2::handle(world, call),
+            Self::Kms => kms::handle(world, call),
+            Self::Logs => logs::handle(world, call),
+            Self::Ssm => ssm::handle(world, call),
+            Self::Eks => eks::handle(world, call),
+            Self::Efs => efs::handle(world, call),
+            Self::Sqs => sqs::handle(world, call),
+            Self::Events => events::handle(world, call),
+            Self::Connect => connect::handle(world, call),
+        }
+    }
+
+    /// What it answers to a client that calls too often. Status and code are those that each
+    /// service's list of common errors documents.
+    pub fn throttled(self) -> ServiceError {
+        match self {
+            Self::Sts | Self::Iam => ServiceError::bad_request("Throttling", "Rate exceeded"),
+            Self::Ec2 => ServiceError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "RequestLimitExceeded",
+                "Request limit exceeded.",
+            ),
+            Self::Kms | Self::Logs | Self::Ssm | Self::Events => {
+                ServiceError::bad_request("ThrottlingException", "Rate exceeded")
+            }
+            Self::Sqs => {
+                ServiceError::bad_request("RequestThrottled", "Request is throttled: Rate exceeded")
+            }
+            Self::Eks | Self::Efs => ServiceError::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "ThrottlingException",
+                "Rate exceeded",
+            ),
+            Self::Connect => ServiceError::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "TooManyRequests",
+                "Too many requests",
+            ),
+        }
+    }
+}
+
+/// What services of the Query protocols answer to an action that they don't have.
+pub fn invalid_action(call: &Call) -> ServiceError {
+    ServiceError::bad_request(
+        "InvalidAction",
+        format!(
+            "The action {} is not valid for this web service.",
+            call.operation
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_protocol_names_its_operation_in_its_own_place() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-amz-target", "AmazonSSM.GetParameter".parse().unwrap());
+        let form = Form::parse(b"Action=DescribeVpcs&Version=2016-11-15");
+        let operation = |service: Service| service.operation(&Method::POST, "/", &headers, &form);
+        assert_eq!(operation(Service::Ec2), "DescribeVpcs");
+        assert_eq!(operation(Service::Ssm), "GetParameter");
+        assert_eq!(operation(Service::Connect), "");
+        assert_eq!(
+            Service::Connect.operation(&Method::GET, "/v1/vaults", &headers, &form),
+            "GetVaults"
+        );
+    }
+}

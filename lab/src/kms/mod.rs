@@ -1,0 +1,71 @@
+//! AWS Key Management Service: symmetric keys with their aliases, policies, rotation, deletion,
+//! grants and tags, as its API reference describes them (JSON 1.1).
+//!
+//! Keys exist, but nothing is encrypted with them.
+
+mod aliases;
+mod deletion;
+mod error;
+mod grants;
+mod keys;
+mod page;
+mod policies;
+mod rotation;
+mod state;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use crate::call::{Answer, Call, ServiceError};
+use crate::world::World;
+
+pub use state::{Alias, Grant, Key, KeyState, Region, Rotation};
+
+/// Answers one request.
+///
+/// # Errors
+/// KMS's own.
+pub fn handle(world: &mut World, call: &Call) -> Answer {
+    world
+        .kms(&call.account, &call.region)
+        .forget_deleted(call.now);
+    let serve: fn(&mut World, &Call) -> Answer = match call.operation.as_str() {
+        "CreateKey" => keys::create,
+        "DescribeKey" => keys::describe,
+        "ListKeys" => keys::list,
+        "EnableKey" => keys::enable,
+        "DisableKey" => keys::disable,
+        "UpdateKeyDescription" => keys::update_description,
+
+        "CreateAlias" => aliases::create,
+        "UpdateAlias" => aliases::update,
+        "DeleteAlias" => aliases::delete,
+        "ListAliases" => aliases::list,
+
+        "EnableKeyRotation" => rotation::enable,
+        "DisableKeyRotation" => rotation::disable,
+        "GetKeyRotationStatus" => rotation::status,
+
+        "ScheduleKeyDeletion" => deletion::schedule,
+        "CancelKeyDeletion" => deletion::cancel,
+
+        "PutKeyPolicy" => policies::put,
+        "GetKeyPolicy" => policies::get,
+        "ListKeyPolicies" => policies::list,
+
+        "CreateGrant" => grants::create,
+        "ListGrants" => grants::list,
+        "RevokeGrant" => grants::revoke,
+
+        "TagResource" => tags::tag,
+        "UntagResource" => tags::untag,
+        "ListResourceTags" => tags::list,
+        other => {
+            return Err(ServiceError::bad_request(
+                "UnknownOperationException",
+                format!("The lab's KMS has no operation {other}."),
+            ));
+        }
+    };
+    serve(world, call)
+}

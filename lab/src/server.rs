@@ -1,0 +1,315 @@
+//! Serves a world over HTTP on the loopback interface.
+//!
+//! One lock guards the world. It is held while a request is let in and while its service answers,
+//! neither of which waits for anything; latency is waited out in between, so a slow call delays no
+//! other.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulShutdown;
+use jiff::Timestamp;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+use crate::call::{Answer, Call, Reply, ServiceError};
+use crate::faults::{Injector, Outcome};
+use crate::front::admit::{Refused, admit};
+use crate::front::service::Service;
+use crate::ids;
+use crate::journal::{Journal, Record};
+use crate::keeper::Keeper;
+use crate::wire::{Protocol, errors};
+use crate::world::World;
+
+/// Largest request body in bytes. No service that the lab has takes more.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// How long connections may take to end when the lab is stopped.
+const GRACE: Duration = Duration::from_secs(2);
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+/// What every connection shares.
+pub(crate) struct Shared {
+    world: Mutex<World>,
+    journal: Mutex<Journal>,
+    injector: Injector,
+    keeper: Option<Keeper>,
+    requests: AtomicU64,
+}
+
+/// The connection is to be closed without an answer.
+#[derive(Debug, Error)]
+#[error("the connection is closed without an answer")]
+struct Dropped;
+
+impl Shared {
+    pub(crate) fn new(world: World, injector: Injector, keeper: Option<Keeper>) -> Self {
+        Self {
+            world: Mutex::new(world),
+            journal: Mutex::new(Journal::default()),
+            injector,
+            keeper,
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the world down, if it is to be kept.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub(crate) async fn keep(&self) -> Result<(), crate::state::StateError> {
+        match &self.keeper {
+            Some(keeper) => keeper.keep(|| self.world()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the world down even if no call has changed it: [`crate::Lab::with_world`] may have,
+    /// and sessions have been issued.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub(crate) async fn keep_all(&self) -> Result<(), crate::state::StateError> {
+        if let Some(keeper) = &self.keeper {
+            keeper.changed();
+        }
+        self.keep().await
+    }
+
+    fn request_id(&self) -> String {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        ids::uuid_from(ids::digest(&["request", &number.to_string()]))
+    }
+
+    fn record(&self, service: Service, call: &Call, status: Option<StatusCode>) {
+        self.journal().add(Record {
+            service: service.name(),
+            operation: call.operation.clone(),
+            account: call.account.clone(),
+            region: call.region.clone(),
+            request: call.as_sent(),
+            status: status.map(|status| status.as_u16()),
+        });
+    }
+
+    /// Carries a call out, and writes the world down before the answer if it may have changed.
+    async fn perform(&self, service: Service, call: &mut Call) -> Answer {
+        let answer = {
+            let mut world = self.world();
+            call.now = world.clock.at(real_time());
+            let answer = service.handle(&mut world, call);
+            if let Some(keeper) = &self.keeper
+                && writes(&call.operation)
+            {
+                keeper.changed();
+            }
+            answer
+        };
+        if writes(&call.operation) {
+            self.keep().await.map_err(|e| ServiceError::internal(&e))?;
+        }
+        answer
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        stop: &CancellationToken,
+    ) -> Result<Response<Full<Bytes>>, Dropped> {
+        let (parts, body) = request.into_parts();
+        let body = tokio::select! {
+            body = Limited::new(body, BODY_LIMIT).collect() => body,
+            () = stop.cancelled() => return Err(Dropped),
+        };
+        let Ok(body) = body else {
+            return Ok(too_large());
+        };
+        let body = body.to_bytes().to_vec();
+        let request_id = self.request_id();
+        let admitted = admit(&self.world(), &parts, body, request_id.clone(), real_time());
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(refused) => return Ok(self.turn_away(&refused, &request_id)),
+        };
+        let (service, mut call) = (admitted.service, admitted.call);
+
+        let decision = self.injector.decide(service, &call);
+        if !decision.delay.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(decision.delay) => {}
+                () = stop.cancelled() => return self.drop_call(service, &call),
+            }
+        }
+        let answer = match decision.outcome {
+            Outcome::Proceed => self.perform(service, &mut call).await,
+            Outcome::Refuse(error) => Err(error),
+            Outcome::Reset => return self.drop_call(service, &call),
+            Outcome::ResetAfter => {
+                // The client never learns how it ended: that is the point of this fault.
+                drop(self.perform(service, &mut call).await);
+                return self.drop_call(service, &call);
+            }
+            Outcome::Hang => {
+                let dropped = self.drop_call(service, &call);
+                stop.cancelled().await;
+                return dropped;
+            }
+        };
+        let response = match answer {
+            Ok(reply) => success(service, reply, &request_id),
+            Err(error) => failure(service.protocol(), service.namespace(), &error, &request_id),
+        };
+        self.record(service, &call, Some(response.status()));
+        Ok(response)
+    }
+
+    fn turn_away(&self, refused: &Refused, request_id: &str) -> Response<Full<Bytes>> {
+        let namespace = refused.service.map_or("", Service::namespace);
+        let response = failure(refused.protocol(), namespace, &refused.error, request_id);
+        self.journal().add(Record {
+            service: refused.service.map_or("", Service::name),
+            operation: refused.operation.clone(),
+            account: String::new(),
+            region: String::new(),
+            request: String::new(),
+            status: Some(response.status().as_u16()),
+        });
+        response
+    }
+
+    fn drop_call(&self, service: Service, call: &Call) -> Result<Response<Full<Bytes>>, Dropped> {
+        self.record(service, call, None);
+        Err(Dropped)
+    }
+}
+
+/// Binds a port on the loopback interface; 0 takes a free one.
+///
+/// # Errors
+/// If the port is taken or may not be bound.
+pub(crate) async fn bind(port: u16) -> std::io::Result<TcpListener> {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
+}
+
+/// Serves until stopped, then lets the calls in flight finish.
+pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
+    let connections = GracefulShutdown::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "the lab could not accept a connection");
+                    continue;
+                }
+            },
+            () = stop.cancelled() => break,
+        };
+        serve_connection(stream, &connections, shared.clone(), stop.clone());
+    }
+    drop(listener);
+    if tokio::time::timeout(GRACE, connections.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some of the lab's connections were still open when it stopped");
+    }
+}
+
+fn serve_connection(
+    stream: TcpStream,
+    connections: &GracefulShutdown,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+) {
+    // Answers are small; without this each would wait for the client's delayed acknowledgement.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "the lab could not set TCP_NODELAY");
+    }
+    let service = service_fn(move |request| {
+        let (shared, stop) = (shared.clone(), stop.clone());
+        async move { shared.answer(request, &stop).await }
+    });
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let connection = connections.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection to the lab ended early");
+        }
+    });
+}
+
+/// Whether an operation may change what is kept. Sessions aren't: a client gets new ones.
+fn writes(operation: &str) -> bool {
+    const READS: [&str; 4] = ["Describe", "Get", "List", "AssumeRole"];
+    !operation.is_empty() && !READS.iter().any(|prefix| operation.starts_with(prefix))
+}
+
+fn success(service: Service, reply: Reply, request_id: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(reply.body));
+    *response.status_mut() = reply.status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    if service != Service::Connect {
+        name_request(&mut response, request_id);
+    }
+    response
+}
+
+fn failure(
+    protocol: Protocol,
+    namespace: &str,
+    error: &ServiceError,
+    request_id: &str,
+) -> Response<Full<Bytes>> {
+    let (headers, body) = errors::write(protocol, namespace, error, request_id);
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = error.status;
+    *response.headers_mut() = headers;
+    if protocol != Protocol::Connect {
+        name_request(&mut response, request_id);
+    }
+    response
+}
+
+fn name_request<T>(response: &mut Response<T>, request_id: &str) {
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+}
+
+fn too_large() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+    response
+}
+
+/// Real time. Only here does the lab look at a clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the edge at which time comes in"
+)]
+pub(crate) fn real_time() -> Timestamp {
+    Timestamp::now()
+}

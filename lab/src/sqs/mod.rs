@@ -1,0 +1,81 @@
+//! Amazon SQS, as its API reference describes it (AWS JSON 1.0): queues with their attributes and
+//! tags. Nothing is ever sent to them here.
+
+mod attributes;
+mod error;
+mod queues;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::call::{Answer, Call, ServiceError};
+use crate::world::World;
+
+/// Namespace of the types that its errors name.
+pub const NAMESPACE: &str = "com.amazonaws.sqs";
+
+/// How long the name of a deleted queue can't be had again.
+pub const AFTER_DELETION: SignedDuration = SignedDuration::from_secs(60);
+
+/// What SQS keeps of one account in one region.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Region {
+    /// Queues by name.
+    pub queues: BTreeMap<String, Queue>,
+    /// When queues were deleted, by the name that they had.
+    pub deleted: BTreeMap<String, Timestamp>,
+}
+
+/// A queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    /// Its name.
+    pub name: String,
+    /// Attributes that were set; the others have their defaults.
+    pub attributes: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When an attribute was last set.
+    pub modified_at: Timestamp,
+}
+
+/// The URL of a queue.
+pub fn url(account: &str, region: &str, name: &str) -> String {
+    format!("https://sqs.{region}.amazonaws.com/{account}/{name}")
+}
+
+/// The ARN of a queue.
+pub fn arn(account: &str, region: &str, name: &str) -> String {
+    format!("arn:aws:sqs:{region}:{account}:{name}")
+}
+
+/// Answers one request.
+///
+/// # Errors
+/// The service's own.
+pub fn handle(world: &mut World, call: &Call) -> Answer {
+    let here = &mut world.region(&call.account, &call.region).sqs;
+    match call.operation.as_str() {
+        "CreateQueue" => queues::create(here, call),
+        "GetQueueUrl" => queues::find_url(here, call),
+        "ListQueues" => queues::list(here, call),
+        "GetQueueAttributes" => queues::attributes(here, call),
+        "SetQueueAttributes" => queues::set_attributes(here, call),
+        "DeleteQueue" => queues::delete(here, call),
+        "ListQueueTags" => tags::list(here, call),
+        "TagQueue" => tags::tag(here, call),
+        "UntagQueue" => tags::untag(here, call),
+        other => Err(ServiceError::bad_request(
+            "UnknownOperationException",
+            format!("The lab's SQS has no operation {other}."),
+        )),
+    }
+}
