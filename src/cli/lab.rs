@@ -1,0 +1,321 @@
+//! `psk lab` and `--lab`: rehearsing against the simulated world. The only file that knows it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
+
+use clap::{Subcommand, ValueEnum};
+use psk_lab::faults::Faults;
+use psk_lab::seed::{ClusterSeed, NodeGroupSeed, Secret, Seed, Start};
+use psk_lab::{Lab, Options, plausible, state};
+use tokio::process::Command as Process;
+
+use super::{Context, Error};
+use crate::control_plane;
+use crate::env::Env;
+use crate::exit::Exit;
+use crate::fanout::{Stop, stop_on_signals};
+use crate::inventory::{Cluster, Inventory};
+
+/// Rehearse in a simulated world instead of AWS and 1Password.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Lab")]
+pub(super) struct LabArgs {
+    /// Run in the lab, seeded from the inventory: clusters a version behind, not there yet, or
+    /// already right.
+    #[arg(long, value_enum, value_name = "STATE", num_args = 0..=1, require_equals = true, default_missing_value = "behind")]
+    lab: Option<LabStart>,
+    #[command(flatten)]
+    world: WorldArgs,
+}
+
+/// What the simulated world is like.
+#[derive(Debug, clap::Args)]
+struct WorldArgs {
+    /// Keep the world in this directory between runs. Holds made-up secrets only.
+    #[arg(long, value_name = "DIR")]
+    lab_state: Option<PathBuf>,
+    /// Latency and failures per call, from a file.
+    #[arg(long, value_name = "FILE")]
+    lab_faults: Option<PathBuf>,
+    /// Milliseconds that every call takes longer.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    lab_latency: u64,
+    /// Seconds that pass in the world per real second.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    lab_speed: f64,
+}
+
+/// How far the world is from what the inventory asks for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum LabStart {
+    /// No cluster exists.
+    Fresh,
+    /// Clusters are one minor version behind, add-ons and AMI releases old, one cluster of each
+    /// larger role already right and one missing.
+    #[default]
+    Behind,
+    /// Every cluster is what its settings ask for.
+    Current,
+}
+
+impl From<LabStart> for Start {
+    fn from(start: LabStart) -> Self {
+        match start {
+            LabStart::Fresh => Self::Fresh,
+            LabStart::Behind => Self::Behind,
+            LabStart::Current => Self::Current,
+        }
+    }
+}
+
+/// Serve the simulated world, or run a command inside it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the lab until interrupted, and print the variables that point a client at it.
+    Up {
+        /// Port on 127.0.0.1 to listen on; 0 takes a free one.
+        #[arg(long, value_name = "PORT", default_value_t = 0)]
+        port: u16,
+        /// What the world is seeded with.
+        #[arg(long, value_enum, value_name = "STATE", default_value_t)]
+        start: LabStart,
+        #[command(flatten)]
+        world: WorldArgs,
+    },
+    /// Run a command inside a lab of its own; ends with the command's exit code.
+    Run {
+        /// What the world is seeded with.
+        #[arg(long, value_enum, value_name = "STATE", default_value_t)]
+        start: LabStart,
+        #[command(flatten)]
+        world: WorldArgs,
+        /// The command and its arguments, after `--`.
+        #[arg(last = true, required = true, value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error> {
+    let inventory = Inventory::load(context.root())?;
+    match args.command {
+        Command::Up { port, start, world } => {
+            let stop = Stop::default();
+            stop_on_signals(stop.clone())?;
+            let lab = start_lab(start, &world, port, &inventory, context).await?;
+            for (name, value) in lab.exports() {
+                println!("export {name}={value}");
+            }
+            stop.wind_down().cancelled().await;
+            lab.stop().await.map_err(lab_error)?;
+            Ok(Exit::Done.into())
+        }
+        Command::Run {
+            start,
+            world,
+            command,
+        } => {
+            let lab = start_lab(start, &world, 0, &inventory, context).await?;
+            let env = in_lab(context.env.clone(), &lab);
+            let status = run_command(&command, &env).await;
+            lab.stop().await.map_err(lab_error)?;
+            status
+        }
+    }
+}
+
+async fn run_command(command: &[String], env: &Env) -> Result<ExitCode, Error> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(Error::usage("no command is given", "put it after --"));
+    };
+    // The terminal sends Ctrl-C to the command too. psk waits for it, whatever it makes of that.
+    let stop = Stop::default();
+    stop_on_signals(stop)?;
+    let status = Process::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(env.iter())
+        .stdin(Stdio::inherit())
+        .status()
+        .await
+        .map_err(|error| {
+            Error::usage(
+                format!("starting {program}: {error}"),
+                "check the command after --",
+            )
+        })?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or_else(|| Exit::Unexpected.into(), ExitCode::from))
+}
+
+/// Where a command runs: the world that the environment points at, or a lab of its own.
+pub(super) struct World {
+    /// The environment to reach it by.
+    pub(super) env: Env,
+    lab: Option<Lab>,
+}
+
+impl World {
+    /// Starts the lab if `--lab` asks for it. Everything after that goes by the environment alone.
+    pub(super) async fn enter(
+        args: &LabArgs,
+        inventory: &Inventory,
+        context: &Context,
+    ) -> Result<Self, Error> {
+        let env = context.env.clone();
+        let Some(start) = args.lab else {
+            return Ok(Self { env, lab: None });
+        };
+        let lab = start_lab(start, &args.world, 0, inventory, context).await?;
+        Ok(Self {
+            env: in_lab(env, &lab),
+            lab: Some(lab),
+        })
+    }
+
+    /// Stops the lab, if there is one, and keeps its world where it should be kept.
+    pub(super) async fn leave(self) -> Result<(), Error> {
+        match self.lab {
+            Some(lab) => lab.stop().await.map_err(lab_error),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The environment with nothing in it that leads out of the lab.
+fn in_lab(env: Env, lab: &Lab) -> Env {
+    let leads_out = |name: &str| {
+        ["AWS_", "OP_", "CIRCLE_OIDC_", "ACTIONS_ID_TOKEN_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    };
+    env.without(leads_out).with(lab.exports())
+}
+
+async fn start_lab(
+    start: LabStart,
+    args: &WorldArgs,
+    port: u16,
+    inventory: &Inventory,
+    context: &Context,
+) -> Result<Lab, Error> {
+    let kept = match &args.lab_state {
+        Some(dir) => state::load(dir).map_err(lab_error)?,
+        None => None,
+    };
+    let world = match kept {
+        Some(world) => world,
+        None => {
+            let entropy = rand::random();
+            seed(start, inventory)?
+                .build((context.clock)(), entropy)
+                .map_err(lab_error)?
+        }
+    };
+    let faults = match &args.lab_faults {
+        Some(path) => Faults::read(path).map_err(|e| Error::usage(e.to_string(), ""))?,
+        None => Faults::default(),
+    };
+    let options = Options {
+        port,
+        latency: Duration::from_millis(args.lab_latency),
+        faults,
+        speed: args.lab_speed,
+        state: args.lab_state.clone(),
+    };
+    Lab::start(world, options).await.map_err(lab_error)
+}
+
+fn lab_error(error: impl std::fmt::Display) -> Error {
+    Error::unexpected(error.to_string(), "")
+}
+
+/// The fleet that the inventory describes, with a plausible value for every reference it makes.
+fn seed(start: LabStart, inventory: &Inventory) -> Result<Seed, Error> {
+    let selection = inventory.everything();
+    let references = inventory.references(&selection);
+    let secrets: Vec<_> = references
+        .iter()
+        .map(|used| {
+            let r = &used.reference;
+            Secret {
+                vault: r.vault.clone(),
+                item: r.item.clone(),
+                section: r.section.clone(),
+                field: r.field.clone(),
+                value: plausible::plausible(&r.vault, &r.item, &r.field),
+            }
+        })
+        .collect();
+    let values: BTreeMap<_, _> = references
+        .iter()
+        .zip(&secrets)
+        .map(|(used, secret)| (used.reference.clone(), Ok(secret.value.as_str().into())))
+        .collect();
+    let clusters = inventory.resolve(&selection, &values)?;
+    Ok(Seed {
+        start: start.into(),
+        clusters: clusters
+            .iter()
+            .map(|cluster| cluster_seed(cluster, &inventory.pipeline().name))
+            .collect(),
+        secrets,
+        home: None,
+    })
+}
+
+fn cluster_seed(cluster: &Cluster, pipeline: &str) -> ClusterSeed {
+    let s = &cluster.settings;
+    ClusterSeed {
+        name: cluster.name.to_string(),
+        role: cluster.role.clone(),
+        account: s.aws_account_id.to_string(),
+        region: s.aws_region.to_string(),
+        assume_role: s.aws_assume_role.to_string(),
+        eks_version: s.eks_version.to_string(),
+        log_types: s.enable_log_types.iter().map(ToString::to_string).collect(),
+        node_tier: s.node_subnet_identifier.clone(),
+        intra_tier: s.intra_subnet_identifier.clone(),
+        node_group: NodeGroupSeed {
+            name: s.management_node_group_name.to_string(),
+            role: s.management_node_group_role.clone(),
+            ami_type: s.management_node_group_ami_type.to_string(),
+            instance_types: s
+                .management_node_group_instance_types
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            capacity_type: s.management_node_group_capacity_type.to_string(),
+            disk_size: s.management_node_group_disk_size.gib(),
+            desired_size: s.management_node_group_desired_size.get(),
+            min_size: s.management_node_group_min_size.get(),
+            max_size: s.management_node_group_max_size.get(),
+            max_unavailable: s.node_max_unavailable.to_string(),
+        },
+        support_type: s.upgrade_policy.to_string(),
+        private_only: !s.endpoint_public_access,
+        deletable: !s.deletion_protection,
+        pipeline: pipeline.to_owned(),
+        addon_configuration: s
+            .addons
+            .iter()
+            .filter_map(|addon| {
+                Some((
+                    addon.name.clone(),
+                    control_plane::addon_configuration(s, addon)?,
+                ))
+            })
+            .collect(),
+        addons: s.addons.iter().map(|addon| addon.name.clone()).collect(),
+        tags: s.tags.clone().into_iter().collect(),
+        // What psk doesn't look at yet isn't seeded.
+        ..ClusterSeed::default()
+    }
+}

@@ -1,0 +1,90 @@
+//! The command line: one file per subcommand, each with its arguments and its `run`.
+
+mod completions;
+mod context;
+mod error;
+mod fanout;
+mod inventory;
+mod lab;
+mod man;
+mod plan;
+mod run;
+mod select;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use context::Context;
+pub use error::Error;
+
+use crate::exit::Exit;
+use crate::style::ColourChoice;
+
+/// Takes one release through a fleet of EKS clusters, tier by tier.
+#[derive(Debug, Parser)]
+#[command(name = "psk", version, propagate_version = true, max_term_width = 100, after_help = exit_codes())]
+pub struct Cli {
+    /// Directory that holds psk.yaml, roles/ and environments/.
+    #[arg(
+        long,
+        global = true,
+        default_value = ".",
+        value_name = "DIR",
+        help_heading = "Global options"
+    )]
+    root: PathBuf,
+    /// Whether to use colours. NO_COLOR and CLICOLOR_FORCE are obeyed too.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Global options"
+    )]
+    color: ColourChoice,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The exit codes, as the help tells them.
+fn exit_codes() -> String {
+    let lines = Exit::ALL
+        .iter()
+        .map(|exit| format!("\n  {:<5}{}", *exit as u8, exit.meaning()));
+    std::iter::once("Exit codes:".to_owned())
+        .chain(lines)
+        .collect()
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Fanout(fanout::Args),
+    Plan(plan::Args),
+    Inventory(inventory::Args),
+    Lab(lab::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// Runs what the command line asks for. What goes wrong is told on standard error.
+pub async fn run(cli: Cli, context: Context) -> ExitCode {
+    let context = context.with_globals(cli.root, cli.color);
+    let result = match cli.command {
+        Command::Fanout(args) => fanout::run(args, &context).await,
+        Command::Plan(args) => plan::run(args, &context).await,
+        Command::Inventory(args) => inventory::run(args, &context).await,
+        Command::Lab(args) => lab::run(args, &context).await,
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            error.tell(&context);
+            error.exit().into()
+        }
+    }
+}

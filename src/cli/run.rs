@@ -1,0 +1,224 @@
+//! What `fanout` and `plan` have in common: a run over clusters, from the inventory to the
+//! exit code.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::lab::{LabArgs, World};
+use super::{Context, Error, select};
+use crate::aws::{Aws, Identity};
+use crate::control_plane::Intent;
+use crate::event::{ClusterRef, Emitter, Event, Interruption, RunStarted};
+use crate::exit::Exit;
+use crate::fanout::{self, Engine, Order, Schedule, Stop, stop_on_signals};
+use crate::inventory::{self, Inventory, Role};
+use crate::reconcile::Polling;
+use crate::reconcile::plan::Plan;
+use crate::release::Release;
+use crate::report::{
+    Groups, Json, Lines, Listener, ReportError, ReportFile, Summary, Terminal, drive,
+};
+use crate::rollout::{ClusterWork, Mode};
+
+/// What is under way when a run is interrupted gets this long to end by itself; with what it takes
+/// to write the reports, the run ends within ten seconds.
+const GRACE: Duration = Duration::from_secs(7);
+
+/// Which clusters, how they are told about, and where they are.
+#[derive(Debug, clap::Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    report: ReportArgs,
+    #[command(flatten)]
+    lab: LabArgs,
+}
+
+/// How a run is told.
+#[derive(Debug, clap::Args)]
+struct ReportArgs {
+    /// What is printed on standard output: text for people or the report as JSON.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Output,
+    /// Also write the report there, as JSON.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+/// What is printed on standard output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    /// Plans and a table.
+    #[default]
+    Text,
+    /// The report.
+    Json,
+}
+
+/// What a command wants of a run.
+#[derive(Debug)]
+pub(super) struct Wish {
+    /// The command's name, for the report.
+    pub(super) command: &'static str,
+    /// The role; all of its clusters unless one is named.
+    pub(super) role: Option<String>,
+    /// The one cluster.
+    pub(super) cluster: Option<String>,
+    /// How far to go with each cluster.
+    pub(super) mode: Mode,
+    /// Why clusters are upgraded although EKS's insights speak against it.
+    pub(super) force_upgrade: Option<String>,
+}
+
+/// How a run went.
+#[derive(Debug)]
+pub(super) struct Ran {
+    /// Each cluster's end.
+    pub(super) summary: fanout::Summary,
+    /// The plans that were made, by cluster.
+    pub(super) plans: BTreeMap<String, Plan>,
+    interrupted: Option<Interruption>,
+    untold: bool,
+}
+
+impl Ran {
+    /// The exit code that says how it went.
+    pub(super) fn exit(&self) -> Exit {
+        match self.interrupted {
+            Some(signal) => signal.into(),
+            None if !self.summary.held() => Exit::ClustersFailed,
+            None if self.untold => Exit::Unexpected,
+            None => Exit::Done,
+        }
+    }
+}
+
+/// Runs over the clusters that `wish` names.
+pub(super) async fn run(wish: Wish, args: RunArgs, context: &Context) -> Result<Ran, Error> {
+    let started = Instant::now();
+    let inventory = Inventory::load(context.root())?;
+    let role = role(&inventory, &wish)?;
+    let mut listeners = args.report.listeners(context)?;
+
+    let world = World::enter(&args.lab, &inventory, context).await?;
+    let clusters = select::clusters(&inventory, role, wish.cluster.as_ref(), &world.env).await?;
+    let release = Release::detect(&context.env, context.root()).await;
+    let identity = Identity {
+        pipeline: inventory.pipeline().name.clone(),
+        role: role.name.clone(),
+        commit: release.commit.clone(),
+    };
+    let intent = Intent {
+        pipeline: identity.pipeline.clone(),
+        polling: Polling::default(),
+        force_upgrade: wish.force_upgrade,
+    };
+    let aws = Aws::new(world.env.clone(), identity)
+        .await
+        .map_err(|e| Error::unexpected(e.to_string(), e.next))?;
+
+    let references = clusters.iter().map(ClusterRef::from).collect();
+    let schedule = Schedule::new(references, rollout(role, clusters.len()), Order::ByName);
+    let stop = Stop::default();
+    stop_on_signals(stop.clone())?;
+    let (emitter, events) = Emitter::channel(context.clock.clone());
+    emitter.emit(Event::RunStarted(RunStarted {
+        command: wish.command.into(),
+        role: role.name.clone(),
+        dry_run: wish.mode == Mode::Plan,
+        commit: release.commit,
+        tag: release.tag,
+        inventory_digest: inventory.digest(),
+        clusters: schedule.clusters().to_vec(),
+        schedule: schedule.describe(),
+    }));
+    let work = Arc::new(ClusterWork::new(aws, clusters, wish.mode, intent));
+    let engine = Engine {
+        emitter: emitter.clone(),
+        stop: stop.clone(),
+        grace: GRACE,
+    };
+    let running = async {
+        let summary = engine.run(&schedule, work.clone()).await;
+        emitter.emit(Event::RunFinished {
+            elapsed: started.elapsed(),
+            interrupted: stop.interruption(),
+        });
+        drop((engine, emitter));
+        summary
+    };
+    let (summary, untold) = tokio::join!(running, drive(events, &mut listeners, &context.clock));
+    world.leave().await?;
+    tell(&untold, context);
+    Ok(Ran {
+        summary,
+        plans: work.plans(),
+        interrupted: stop.interruption(),
+        untold: !untold.is_empty(),
+    })
+}
+
+fn tell(untold: &[ReportError], context: &Context) {
+    for error in untold {
+        Error::unexpected(error.to_string(), "").tell(context);
+    }
+}
+
+fn role<'a>(inventory: &'a Inventory, wish: &Wish) -> Result<&'a Role, Error> {
+    let unknown = |unknown: inventory::Unknown| Error::usage(unknown.to_string(), "");
+    match (&wish.role, &wish.cluster) {
+        (Some(role), _) => inventory.role(role).map_err(unknown),
+        (None, Some(cluster)) => Ok(inventory.cluster(cluster).map_err(unknown)?.1),
+        (None, None) => Err(Error::usage(
+            "no role and no cluster is named",
+            "add --role or --cluster",
+        )),
+    }
+}
+
+impl ReportArgs {
+    /// The listeners that these arguments, the terminal and the environment ask for.
+    fn listeners(&self, context: &Context) -> Result<Vec<Box<dyn Listener>>, Error> {
+        let (out, err) = (context.stdout_style(), context.stderr_style());
+        let mut listeners: Vec<Box<dyn Listener>> = Vec::new();
+        if context.is_watched() {
+            listeners.push(Box::new(Terminal::on_stderr(err)));
+        } else if context.env.flag("GITHUB_ACTIONS") {
+            listeners.push(Box::new(Lines::new(io::stderr(), Groups::GitHub, err)));
+        } else {
+            listeners.push(Box::new(Lines::new(io::stderr(), Groups::Indented, err)));
+        }
+        match self.output {
+            Output::Text => listeners.push(Box::new(Summary::new(io::stdout(), out))),
+            Output::Json => listeners.push(Box::new(Json::new(io::stdout()))),
+        }
+        if let Some(path) = &self.report {
+            let file = ReportFile::prepare(path).map_err(|e| Error::usage(e.to_string(), ""))?;
+            listeners.push(Box::new(file));
+        }
+        Ok(listeners)
+    }
+}
+
+/// The role's rollout options, worked out for this many clusters.
+fn rollout(role: &Role, clusters: usize) -> fanout::Rollout {
+    let options = &role.rollout;
+    fanout::Rollout {
+        max_concurrent: options.width(clusters),
+        failure_tolerance: options.tolerance(clusters),
+        mode: match options.mode {
+            inventory::Mode::Soft => fanout::Mode::Soft,
+            inventory::Mode::Strict => fanout::Mode::Strict,
+        },
+        canary: usize::try_from(options.canary).unwrap_or(usize::MAX),
+        region_order: options
+            .region_order
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+    }
+}
