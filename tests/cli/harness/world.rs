@@ -1,0 +1,161 @@
+//! Worlds that a test makes to its needs, serves, and looks at afterwards.
+
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+use data_encoding::BASE64URL_NOPAD;
+use psk_lab::faults::Faults;
+use psk_lab::journal::Record;
+use psk_lab::seed::{DEFAULT_HOME, circleci_organization};
+use psk_lab::world::World;
+use psk_lab::{Lab, Options, state};
+use serde_json::{Value as Json, json};
+use tokio::runtime::Runtime;
+
+use super::files::Files;
+use super::psk::{CANARY, psk};
+
+/// How long a test waits for something to happen before it fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The world that psk's lab makes for an inventory, with a canary in the place of every secret of
+/// its vault. An account's number is none.
+pub(crate) fn world_of(files: &Files, start: &str) -> World {
+    let directory = tempfile::tempdir().unwrap();
+    psk(["lab", "run", "--start", start])
+        .arg("--lab-state")
+        .arg(directory.path())
+        .arg("--")
+        .arg("true")
+        .at(files)
+        .run()
+        .ended(0);
+    let mut world = state::load(directory.path()).unwrap().unwrap();
+    let vaults = &mut world.connect.vaults;
+    let items = vaults.iter_mut().flat_map(|vault| &mut vault.items);
+    for field in items.flat_map(|item| &mut item.fields) {
+        if !field.label.contains("account") {
+            field.value = format!("{CANARY}-{}", field.label);
+        }
+    }
+    world
+}
+
+/// A world that is being served.
+pub(crate) struct Served {
+    lab: Lab,
+    runtime: Runtime,
+}
+
+impl Served {
+    /// The small inventory's world as it usually is.
+    pub(crate) fn small() -> (Files, Self) {
+        Self::small_with(r#"{"rules":[]}"#)
+    }
+
+    /// The same, with faults.
+    pub(crate) fn small_with(faults: &str) -> (Files, Self) {
+        let files = Files::small();
+        let lab = Self::start(world_of(&files, "behind"), faults);
+        (files, lab)
+    }
+
+    /// Serves a world with faults.
+    pub(crate) fn start(world: World, faults: &str) -> Self {
+        let runtime = runtime();
+        let options = Options {
+            faults: Faults::parse(faults, Path::new("faults")).unwrap(),
+            ..Options::default()
+        };
+        let lab = runtime.block_on(Lab::start(world, options)).unwrap();
+        Self { lab, runtime }
+    }
+
+    /// The variables that point a client at it.
+    pub(crate) fn exports(&self) -> Vec<(String, String)> {
+        self.lab.exports()
+    }
+
+    /// Keys and tokens that are in use in it.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        self.lab.with_world(|world| secrets_of(world))
+    }
+
+    /// The calls that it was asked for, Connect's among them.
+    pub(crate) fn calls(&self) -> Vec<Record> {
+        self.lab.calls()
+    }
+
+    /// The calls to AWS as `service:Operation account region`.
+    pub(crate) fn aws_calls(&self) -> Vec<String> {
+        let calls = self.lab.calls();
+        let calls = calls.iter().filter(|call| call.service != "connect");
+        calls
+            .map(|call| {
+                format!(
+                    "{}:{} {} {}",
+                    call.service, call.operation, call.account, call.region
+                )
+            })
+            .collect()
+    }
+
+    /// How often an operation was asked for.
+    pub(crate) fn count(&self, operation: &str) -> usize {
+        let calls = self.lab.calls();
+        calls.iter().filter(|c| c.operation == operation).count()
+    }
+
+    /// Looks at the world.
+    pub(crate) fn with_world<T>(&self, visit: impl FnOnce(&mut World) -> T) -> T {
+        self.lab.with_world(visit)
+    }
+
+    /// Waits until a call has been asked for.
+    pub(crate) fn wait_for(&self, is_it: impl Fn(&Record) -> bool) {
+        let asked = async {
+            while !self.lab.calls().iter().any(&is_it) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        self.patiently(asked);
+    }
+
+    fn patiently<T>(&self, something: impl Future<Output = T>) -> T {
+        let waited = async { tokio::time::timeout(PATIENCE, something).await };
+        self.runtime.block_on(waited).unwrap()
+    }
+}
+
+/// Every key and token of a world.
+pub(crate) fn secrets_of(world: &World) -> Vec<String> {
+    let mut secrets = vec![world.identity.connect_token.clone()];
+    for key in world.credentials.values() {
+        secrets.push(key.secret.clone());
+        secrets.extend(key.session.as_ref().map(|session| session.token.clone()));
+    }
+    secrets
+}
+
+/// An identity token as a CI job has it, good until the year 2100. `change` makes it a bad one.
+pub(crate) fn identity_token(change: impl FnOnce(&mut Json)) -> String {
+    let organization = circleci_organization(DEFAULT_HOME);
+    let mut claims = json!({
+        "iss": format!("https://oidc.circleci.com/org/{organization}"),
+        "aud": organization,
+        "sub": format!("org/{organization}/project/p/user/u"),
+        "exp": 4_102_444_800_u64,
+    });
+    change(&mut claims);
+    let part = |value: &Json| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+    format!("{}.{}.c2ln", part(&json!({"alg": "RS256"})), part(&claims))
+}
+
+pub(super) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap()
+}

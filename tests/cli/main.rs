@@ -1,0 +1,19 @@
+//! psk as its users have it: the built binary, its command line, environment and files, against the
+//! lab.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper that fails fails its test"
+)]
+
+mod credentials;
+mod fanout;
+mod faults;
+mod harness;
+mod help;
+mod interrupt;
+mod inventory;
+mod lab;
+mod refusals;
+mod secrets;
