@@ -12,6 +12,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::types::Tag;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::region::Region;
+use tokio::sync::Semaphore;
 
 use super::credentials::{self, AssumedRole};
 use super::error::{CallError, Doing};
@@ -108,6 +109,7 @@ impl Identity {
 pub struct Aws {
     config: SdkConfig,
     http: SharedHttpClient,
+    places: Arc<Semaphore>,
     env: Env,
     base: SharedCredentialsProvider,
     identity: Identity,
@@ -160,6 +162,7 @@ impl Aws {
         Ok(Self {
             config,
             http,
+            places: http::places(),
             env,
             base,
             identity,
@@ -245,9 +248,11 @@ impl Aws {
         // shared by all clusters of an account and region.
         let config_for = |service: &'static str, id: &str| {
             let pacer = Arc::new(Pacer::for_service(service));
-            let mut config = base
-                .to_builder()
-                .http_client(http::paced(self.http.clone(), pacer.clone()));
+            let mut config = base.to_builder().http_client(http::paced(
+                self.http.clone(),
+                pacer.clone(),
+                self.places.clone(),
+            ));
             config.set_endpoint_url(endpoint(&self.env, id));
             (config.build(), Recorder::new(service, pacer))
         };
