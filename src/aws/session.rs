@@ -21,6 +21,7 @@ use super::memo::Memo;
 use super::pace::Pacer;
 use super::recorder::Recorder;
 use crate::env::Env;
+use crate::inventory::partition;
 
 /// Attempts of a call where `AWS_MAX_ATTEMPTS` doesn't say another number: enough to outlast a
 /// throttle or a restart of half a minute.
@@ -286,21 +287,10 @@ impl Aws {
 fn role_arn(target: &Target) -> String {
     format!(
         "arn:{}:iam::{}:role/{}",
-        partition(&target.region),
+        target.partition(),
         target.account,
         target.assume_role.trim_start_matches('/')
     )
-}
-
-/// The AWS partition that a region is in, as ARNs name it.
-pub(crate) fn partition(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "aws-cn"
-    } else if region.starts_with("us-gov-") {
-        "aws-us-gov"
-    } else {
-        "aws"
-    }
 }
 
 /// How often a call is sent before it fails.

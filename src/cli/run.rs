@@ -100,12 +100,29 @@ impl Ran {
 /// Runs over the clusters that `wish` names.
 pub(super) async fn run(wish: Wish, args: RunArgs, context: &Context) -> Result<Ran, Error> {
     let started = Instant::now();
+    // Before anything is waited for, so that every interruption ends in a report.
+    let stop = Stop::default();
+    stop_on_signals(stop.clone())?;
     let inventory = Inventory::load(context.root())?;
     let role = role(&inventory, &wish)?;
+    let selection = select::selection(&inventory, role, wish.cluster.as_ref())?;
     let mut listeners = args.report.listeners(context)?;
 
     let world = World::enter(&args.lab, &inventory, context).await?;
-    let clusters = select::clusters(&inventory, role, wish.cluster.as_ref(), &world.env).await?;
+    let clusters = tokio::select! {
+        biased;
+        () = stop.wind_down().cancelled() => None,
+        clusters = select::resolved(&inventory, &selection, &world.env) => Some(clusters?),
+    };
+    let references: Vec<ClusterRef> = match &clusters {
+        Some(clusters) => clusters.iter().map(ClusterRef::from).collect(),
+        // None of them will start; they are told of by what the files say.
+        None => inventory
+            .view(&selection)
+            .into_iter()
+            .map(ClusterRef::from)
+            .collect(),
+    };
     let release = Release::detect(&context.env, context.root()).await;
     let identity = Identity {
         pipeline: inventory.pipeline().name.clone(),
@@ -121,10 +138,8 @@ pub(super) async fn run(wish: Wish, args: RunArgs, context: &Context) -> Result<
         .await
         .map_err(|e| Error::unexpected(e.to_string(), e.next))?;
 
-    let references = clusters.iter().map(ClusterRef::from).collect();
-    let schedule = Schedule::new(references, rollout(role, clusters.len()), Order::ByName);
-    let stop = Stop::default();
-    stop_on_signals(stop.clone())?;
+    let rollout = rollout(role, references.len());
+    let schedule = Schedule::new(references, rollout, Order::ByName);
     let (emitter, events) = Emitter::channel(context.clock.clone());
     emitter.emit(Event::RunStarted(RunStarted {
         command: wish.command.into(),
@@ -136,6 +151,7 @@ pub(super) async fn run(wish: Wish, args: RunArgs, context: &Context) -> Result<
         clusters: schedule.clusters().to_vec(),
         schedule: schedule.describe(),
     }));
+    let clusters = clusters.unwrap_or_default();
     let work = Arc::new(ClusterWork::new(aws, clusters, wish.mode, intent));
     let engine = Engine {
         emitter: emitter.clone(),

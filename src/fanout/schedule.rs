@@ -125,7 +125,7 @@ impl Schedule {
             .map(|index| self.describe_wave(index))
             .collect();
         lines.extend(self.describe_strict());
-        lines.push(self.describe_tolerance());
+        lines.extend(self.describe_tolerance());
         if let Order::Shuffled { seed } = self.order {
             lines.push(format!("order: shuffled with seed {seed}"));
         }
@@ -174,16 +174,20 @@ impl Schedule {
         })
     }
 
-    fn describe_tolerance(&self) -> String {
+    /// Nothing where every cluster starts at once: then no failure can keep one from starting.
+    fn describe_tolerance(&self) -> Option<String> {
+        if self.waves.len() == 1 && self.rollout.width(0) >= self.clusters.len() {
+            return None;
+        }
         let tolerance = self.rollout.failure_tolerance;
-        if tolerance < self.clusters.len() {
+        Some(if tolerance < self.clusters.len() {
             format!(
                 "nothing new starts after {}",
                 words::count(tolerance + 1, "failure")
             )
         } else {
             "goes on whatever the number of failures".to_owned()
-        }
+        })
     }
 }
 
@@ -229,10 +233,27 @@ mod tests {
     fn by_default_all_clusters_go_at_once_in_the_order_of_their_names() {
         let schedule = Schedule::new(clusters(FLEET), Rollout::default(), Order::ByName);
         assert_eq!(waves(&schedule), "a b c d e");
+        assert_eq!(schedule.describe(), ["5 clusters, all at once",]);
+    }
+
+    #[test]
+    fn what_a_failure_keeps_from_starting_is_told_only_where_there_is_such_a_thing() {
+        let told = |list, max_concurrent| {
+            let rollout = Rollout {
+                max_concurrent,
+                ..Rollout::default()
+            };
+            Schedule::new(clusters(list), rollout, Order::ByName).describe()
+        };
+        assert_eq!(told("a@eu-west-1", 1), ["1 cluster"]);
         assert_eq!(
-            schedule.describe(),
+            told("a@eu-west-1 b@eu-west-1", 2),
+            ["2 clusters, all at once"]
+        );
+        assert_eq!(
+            told("a@eu-west-1 b@eu-west-1", 1),
             [
-                "5 clusters, all at once",
+                "2 clusters, one at a time",
                 "nothing new starts after 1 failure"
             ]
         );
@@ -339,6 +360,7 @@ mod tests {
     #[test]
     fn a_tolerance_of_all_clusters_never_stops_the_run() {
         let rollout = Rollout {
+            max_concurrent: 2,
             failure_tolerance: 5,
             mode: Mode::Strict,
             ..Rollout::default()
@@ -347,7 +369,7 @@ mod tests {
         assert_eq!(
             schedule.describe(),
             [
-                "5 clusters, all at once",
+                "5 clusters, 2 at once",
                 "goes on whatever the number of failures"
             ]
         );

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use secrecy::SecretString;
 
-use super::nearest::did_you_mean;
+use super::nearest::nearest;
 use super::node::{Map, Node, Scalar, Value};
 use super::problem::Problem;
 use super::source::Location;
@@ -276,22 +276,27 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reports the keys that are missing and those that nobody asked for. Without it they would go
-    /// unnoticed.
+    /// unnoticed. A missing key that stands there misspelt is told by its misspelling alone, which
+    /// many clusters may share.
     pub(crate) fn finish(self) {
-        if !self.missing.is_empty() {
-            let keys: Vec<String> = self.missing.iter().map(|key| self.path_of(key)).collect();
+        let mut missing = self.missing.clone();
+        let mut unknown = Vec::new();
+        for entry in self.map.iter() {
+            if !self.known.contains(&entry.key.as_str()) {
+                let meant = nearest(&entry.key, self.known.iter().copied());
+                missing.retain(|key| Some(*key) != meant);
+                let help = meant.map(|name| format!("did you mean \"{name}\"?"));
+                let message = format!("unknown key \"{}\"", entry.key);
+                unknown.push(Problem::at(&entry.key_at, message).maybe_help(help));
+            }
+        }
+        if !missing.is_empty() {
+            let keys: Vec<String> = missing.iter().map(|key| self.path_of(key)).collect();
             let message = format!("{} has no {}", self.subject, keys.join(", "));
             self.problems
                 .push(Problem::at(self.at, message).maybe_help(self.supply.clone()));
         }
-        for entry in self.map.iter() {
-            if !self.known.contains(&entry.key.as_str()) {
-                let message = format!("unknown key \"{}\"", entry.key);
-                let nearest = did_you_mean(&entry.key, self.known.iter().copied());
-                self.problems
-                    .push(Problem::at(&entry.key_at, message).maybe_help(nearest));
-            }
-        }
+        self.problems.extend(unknown);
     }
 
     fn path_of(&self, key: &str) -> String {

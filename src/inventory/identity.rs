@@ -114,16 +114,22 @@ impl FromStr for Region {
 impl Region {
     /// The partition that the region is in, the second part of every ARN (`aws`).
     pub fn partition(&self) -> &'static str {
-        if self.0.starts_with("cn-") {
-            "aws-cn"
-        } else if self.0.starts_with("us-gov-") {
-            "aws-us-gov"
-        } else if self.0.starts_with("eusc-") {
-            "aws-eusc"
-        } else {
-            "aws"
-        }
+        partition(&self.0)
     }
+}
+
+/// The partition that a region is in, the second part of every ARN (`aws`).
+/// Source: botocore's `partitions.json`, which tells them apart by the same beginnings.
+pub fn partition(region: &str) -> &'static str {
+    const BEGINNINGS: [(&str, &str); 3] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("eusc-", "aws-eusc"),
+    ];
+    BEGINNINGS
+        .iter()
+        .find(|(beginning, _)| region.starts_with(beginning))
+        .map_or("aws", |(_, partition)| partition)
 }
 
 impl JsonSchema for Region {
@@ -255,6 +261,8 @@ mod tests {
             "us-gov-west-1".parse::<Region>().unwrap().partition(),
             "aws-us-gov"
         );
+        assert_eq!(partition("cn-north-1"), "aws-cn");
+        assert_eq!(partition("eusc-de-east-1"), "aws-eusc");
         let invalid = "eu-wset-1".parse::<Region>().unwrap_err();
         assert_eq!(invalid.to_string(), "is not an AWS region");
         assert_eq!(invalid.help.as_deref(), Some("did you mean \"eu-west-1\"?"));

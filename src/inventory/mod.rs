@@ -47,7 +47,7 @@ pub use eks::{
     WorkloadIdentity,
 };
 pub use fleet::{Inventory, Selection, Unknown};
-pub use identity::{AccountId, ClusterName, Region, RolePath};
+pub use identity::{AccountId, ClusterName, Region, RolePath, partition};
 pub use kubernetes::{
     BasePath, DirectoryMode, EbsParameters, EfsParameters, KarpenterSettings, OciRepository,
     StorageClasses,

@@ -9,6 +9,7 @@ use super::fleet::{Inventory, Member, Selection};
 use super::load::BUILT_IN;
 use super::node::{Kind, Node, Value};
 use super::source::Location;
+use crate::event::ClusterRef;
 
 /// What stands in the place of a secret that is written out in a file.
 const MASK: &str = "(secret)";
@@ -30,6 +31,16 @@ pub struct ClusterView {
     pub settings: BTreeMap<String, Json>,
     /// Where each setting, or the key of one that is a mapping, was written last.
     pub sources: BTreeMap<String, String>,
+}
+
+impl From<ClusterView> for ClusterRef {
+    fn from(cluster: ClusterView) -> Self {
+        Self {
+            name: cluster.name,
+            region: cluster.region,
+            account: cluster.account,
+        }
+    }
 }
 
 impl Inventory {

@@ -115,6 +115,35 @@ fn a_session_that_is_never_given_holds_up_no_interruption() {
 }
 
 #[test]
+fn a_vault_that_never_answers_holds_up_no_interruption() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let files = Files::small();
+        let fault = r#"{"rules":[{"service":"connect","effect":"hang"}]}"#;
+        let lab = Served::start(world_of(&files, "behind"), fault);
+        let running = fanout(&files, &lab).arg("--output=json").start();
+        lab.wait_for(|call| call.service == "connect");
+        running.signal(signal);
+        let run = running.finish().ended(code);
+        assert_eq!(
+            run.outcomes(),
+            [
+                "qa-i01-aws-eu-west-1 cancelled",
+                "qa-i01-aws-us-east-1 cancelled",
+                "qa-i02-aws-us-east-1 cancelled"
+            ]
+        );
+        let cluster = run.cluster("qa-i01-aws-eu-west-1");
+        assert_eq!(cluster["reason"], "before it started");
+        assert_eq!(cluster["region"], "eu-west-1");
+        assert_eq!(
+            cluster["account"],
+            "op://empc-lab/aws-nonprod/aws-account-id"
+        );
+        assert_eq!(run.report()["run"]["interrupted"], format!("SIG{signal}"));
+    }
+}
+
+#[test]
 fn a_run_in_its_own_lab_is_interrupted_as_soon() {
     let files = Files::small().with(
         "faults.json",

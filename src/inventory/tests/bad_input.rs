@@ -33,6 +33,19 @@ fn a_shared_layers_problem_is_told_once() {
 }
 
 #[test]
+fn a_misspelt_key_is_not_told_as_a_missing_setting_too() {
+    let role = "clusters:\n  qa-i01-aws-us-east-1: { aws_region: us-east-1 }\n  \
+                qa-i02-aws-us-east-1: { aws_region: us-east-1 }\n";
+    let bad = COMMON.replace("eks_version:", "eks_verison:");
+    let files = [("roles/qa.yaml", role), ("environments/default.yaml", &bad)];
+    assert_eq!(
+        problems(&files),
+        "environments/default.yaml:4:1: unknown key \"eks_verison\" \
+         (did you mean \"eks_version\"?)"
+    );
+}
+
+#[test]
 fn a_missing_layer_says_where_psk_looked() {
     let files = [("roles/qa.yaml", "clusters: [qa-i01-aws-us-east-1]\n")];
     assert_eq!(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -132,6 +132,7 @@ impl<'a> Psk<'a> {
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (stderr, reader) = Told::read(child.stderr.take().unwrap());
         Running {
+            watchdog: Watchdog::of(child.id()),
             child,
             stdout,
             stderr,
@@ -203,8 +204,35 @@ impl Told {
     }
 }
 
+/// Ends a process that hangs, or that a failed test leaves behind.
+struct Watchdog {
+    ended: mpsc::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Watchdog {
+    fn of(process: u32) -> Self {
+        let (ended, end) = mpsc::channel();
+        let watch = move || {
+            if end.recv_timeout(HANGS).is_err() {
+                let kill = format!("kill -KILL {process}");
+                drop(Command::new("sh").args(["-c", &kill]).status());
+            }
+        };
+        let thread = std::thread::spawn(watch);
+        Self { ended, thread }
+    }
+
+    /// The process has ended by itself, or has been ended.
+    fn dismiss(self) {
+        let _killed_already = self.ended.send(());
+        self.thread.join().unwrap();
+    }
+}
+
 /// psk under way.
 pub(crate) struct Running<'a> {
+    watchdog: Watchdog,
     child: Child,
     stdout: BufReader<ChildStdout>,
     stderr: Arc<Told>,
@@ -245,6 +273,7 @@ impl Running<'_> {
         let mut stdout = String::new();
         self.stdout.read_to_string(&mut stdout).unwrap();
         let status: ExitStatus = self.child.wait().unwrap();
+        self.watchdog.dismiss();
         self.reader.join().unwrap();
         let run = Run {
             code: status.code(),
