@@ -59,6 +59,7 @@ impl Base {
 
         let network = graph.look_up(Network {
             session: session.clone(),
+            shared: shared.clone(),
             cluster: place.cluster.clone(),
             node_tier: settings.node_subnet_identifier.clone(),
             intra_tier: settings.intra_subnet_identifier.clone(),

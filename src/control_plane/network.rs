@@ -1,8 +1,15 @@
 //! The VPC and its subnets, which other pipelines make and psk only looks up, by tags.
+//!
+//! EC2 is asked for the networks of all clusters of an account and region together: two calls, however
+//! many clusters there are.
 
-use aws_sdk_ec2::types::Filter;
+use std::sync::Arc;
 
-use crate::aws::{Doing, Session};
+use aws_sdk_ec2::types::{Filter, Tag};
+
+use super::Shared;
+use crate::aws::{CallError, Doing, Session};
+use crate::calls;
 use crate::reconcile::{Error, Grant, Lookup};
 
 /// Finds the VPC tagged `Name=<cluster>-vpc` and its subnets by their tag `Tier`.
@@ -10,12 +17,36 @@ use crate::reconcile::{Error, Grant, Lookup};
 pub struct Network {
     /// The account and region to look in.
     pub session: Session,
+    /// What the run has asked already.
+    pub shared: Arc<Shared>,
     /// The cluster's name.
     pub cluster: String,
     /// Value of the `Tier` tag of the nodes' subnets.
     pub node_tier: String,
     /// Value of the `Tier` tag of the control plane's subnets.
     pub intra_tier: String,
+}
+
+/// What an account has in a region that may be a cluster's network.
+#[derive(Debug, Default)]
+pub struct Networks {
+    vpcs: Vec<NamedVpc>,
+    subnets: Vec<TieredSubnet>,
+}
+
+/// A VPC with its tag `Name`.
+#[derive(Debug)]
+struct NamedVpc {
+    id: String,
+    name: String,
+}
+
+/// A subnet with its tag `Tier`.
+#[derive(Debug)]
+struct TieredSubnet {
+    vpc_id: String,
+    tier: String,
+    subnet: Subnet,
 }
 
 /// A VPC and the subnets that a cluster uses.
@@ -47,36 +78,99 @@ impl Lookup for Network {
     }];
 
     async fn look_up(&self) -> Result<Subnets, Error> {
-        let vpc_id = self.vpc().await?;
-        let tagged = self.subnets(&vpc_id).await?;
-        select(tagged, vpc_id, &self.node_tier, &self.intra_tier)
+        let target = self.session.target();
+        let networks = self
+            .shared
+            .networks
+            .get(target.clone(), || networks(&self.session))
+            .await?;
+        let name = format!("{}-vpc", self.cluster);
+        let vpc_id = networks.vpc(&name, &target.region)?;
+        networks.subnets(vpc_id, &self.node_tier, &self.intra_tier)
     }
 }
 
-impl Network {
-    async fn vpc(&self) -> Result<String, Error> {
-        let name = format!("{}-vpc", self.cluster);
-        let answer = self
-            .session
-            .ec2()
-            .describe_vpcs()
-            .filters(filter("tag:Name", &name))
-            .send()
-            .await
-            .doing(|| format!("looking for VPC {name}"))?;
-        let ids: Vec<_> = answer
-            .vpcs()
+async fn networks(session: &Session) -> Result<Arc<Networks>, CallError> {
+    let (vpcs, subnets) = calls::join(vpcs(session), subnets(session)).await;
+    Ok(Arc::new(Networks {
+        vpcs: vpcs?,
+        subnets: subnets?,
+    }))
+}
+
+async fn vpcs(session: &Session) -> Result<Vec<NamedVpc>, CallError> {
+    let region = &session.target().region;
+    let answer = session
+        .ec2()
+        .describe_vpcs()
+        .filters(filter("tag:Name", "*-vpc"))
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .doing(|| format!("looking for the clusters' VPCs in {region}"))?;
+    Ok(answer
+        .iter()
+        .filter_map(|vpc| {
+            Some(NamedVpc {
+                id: vpc.vpc_id()?.to_owned(),
+                name: tag(vpc.tags(), "Name")?,
+            })
+        })
+        .collect())
+}
+
+async fn subnets(session: &Session) -> Result<Vec<TieredSubnet>, CallError> {
+    let region = &session.target().region;
+    let answer = session
+        .ec2()
+        .describe_subnets()
+        .filters(filter("tag-key", "Tier"))
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .doing(|| format!("looking for the clusters' subnets in {region}"))?;
+    Ok(answer
+        .iter()
+        .filter_map(|subnet| {
+            Some(TieredSubnet {
+                vpc_id: subnet.vpc_id()?.to_owned(),
+                tier: tag(subnet.tags(), "Tier")?,
+                subnet: Subnet {
+                    id: subnet.subnet_id()?.to_owned(),
+                    zone: subnet.availability_zone()?.to_owned(),
+                },
+            })
+        })
+        .collect())
+}
+
+fn filter(name: &str, value: &str) -> Filter {
+    Filter::builder().name(name).values(value).build()
+}
+
+fn tag(tags: &[Tag], key: &str) -> Option<String> {
+    let tag = tags.iter().find(|tag| tag.key() == Some(key))?;
+    tag.value().map(str::to_owned)
+}
+
+impl Networks {
+    /// The one VPC of that name.
+    fn vpc(&self, name: &str, region: &str) -> Result<&str, Error> {
+        let ids: Vec<_> = self
+            .vpcs
             .iter()
-            .filter_map(|vpc| vpc.vpc_id())
+            .filter(|vpc| vpc.name == name)
+            .map(|vpc| vpc.id.as_str())
             .collect();
         match ids.as_slice() {
-            [id] => Ok((*id).to_owned()),
+            [id] => Ok(id),
             [] => Err(Error::new(
                 format!("looking for VPC {name}"),
-                format!(
-                    "no VPC in {} has the tag Name={name}",
-                    self.session.target().region
-                ),
+                format!("no VPC in {region} has the tag Name={name}"),
                 "run the network pipeline for this cluster first, or correct cluster_name or aws_region",
             )),
             several => Err(Error::new(
@@ -90,131 +184,116 @@ impl Network {
         }
     }
 
-    async fn subnets(&self, vpc_id: &str) -> Result<Vec<(String, Subnet)>, Error> {
-        let answer = self
-            .session
-            .ec2()
-            .describe_subnets()
-            .filters(filter("vpc-id", vpc_id))
-            .filters(
-                Filter::builder()
-                    .name("tag:Tier")
-                    .values(&self.node_tier)
-                    .values(&self.intra_tier)
-                    .build(),
-            )
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
-            .await
-            .doing(|| format!("listing the subnets of {vpc_id}"))?;
-        Ok(answer
-            .iter()
-            .filter_map(|subnet| {
-                let tier = subnet
-                    .tags()
-                    .iter()
-                    .find(|t| t.key() == Some("Tier"))?
-                    .value()?;
-                let id = subnet.subnet_id()?.to_owned();
-                let zone = subnet.availability_zone()?.to_owned();
-                Some((tier.to_owned(), Subnet { id, zone }))
-            })
-            .collect())
+    /// The VPC's subnets for nodes and for the control plane.
+    ///
+    /// EKS wants subnets in two availability zones at least, for the control plane and for the nodes
+    /// alike. Source: EKS User Guide, "View Amazon EKS networking requirements for VPC and subnets".
+    fn subnets(&self, vpc_id: &str, node_tier: &str, intra_tier: &str) -> Result<Subnets, Error> {
+        let of_tier = |tier: &str| {
+            let mut subnets: Vec<_> = self
+                .subnets
+                .iter()
+                .filter(|tiered| tiered.vpc_id == vpc_id && tiered.tier == tier)
+                .map(|tiered| tiered.subnet.clone())
+                .collect();
+            subnets.sort();
+            let mut zones: Vec<_> = subnets.iter().map(|s| s.zone.as_str()).collect();
+            zones.sort_unstable();
+            zones.dedup();
+            if zones.len() < 2 {
+                return Err(Error::new(
+                    format!("looking for the subnets of {vpc_id} tagged Tier={tier}"),
+                    format!(
+                        "they are in {} availability zone(s), and EKS wants two at least",
+                        zones.len()
+                    ),
+                    "tag the subnets in the network pipeline, or correct node_subnet_identifier or intra_subnet_identifier",
+                ));
+            }
+            Ok(subnets)
+        };
+        Ok(Subnets {
+            vpc_id: vpc_id.to_owned(),
+            node: of_tier(node_tier)?,
+            intra: of_tier(intra_tier)?,
+        })
     }
-}
-
-fn filter(name: &str, value: &str) -> Filter {
-    Filter::builder().name(name).values(value).build()
-}
-
-/// EKS wants subnets in two availability zones at least, for the control plane and for the nodes
-/// alike. Source: EKS User Guide, "View Amazon EKS networking requirements for VPC and subnets".
-fn select(
-    tagged: Vec<(String, Subnet)>,
-    vpc_id: String,
-    node_tier: &str,
-    intra_tier: &str,
-) -> Result<Subnets, Error> {
-    let of_tier = |tier: &str| {
-        let mut subnets: Vec<_> = tagged
-            .iter()
-            .filter(|(t, _)| t == tier)
-            .map(|(_, subnet)| subnet.clone())
-            .collect();
-        subnets.sort();
-        let mut zones: Vec<_> = subnets.iter().map(|s| s.zone.as_str()).collect();
-        zones.sort_unstable();
-        zones.dedup();
-        if zones.len() < 2 {
-            return Err(Error::new(
-                format!("looking for the subnets of {vpc_id} tagged Tier={tier}"),
-                format!(
-                    "they are in {} availability zone(s), and EKS wants two at least",
-                    zones.len()
-                ),
-                "tag the subnets in the network pipeline, or correct node_subnet_identifier or intra_subnet_identifier",
-            ));
-        }
-        Ok(subnets)
-    };
-    let (node, intra) = (of_tier(node_tier)?, of_tier(intra_tier)?);
-    Ok(Subnets {
-        vpc_id,
-        node,
-        intra,
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn tagged(tier: &str, id: &str, zone: &str) -> (String, Subnet) {
-        (
-            tier.into(),
-            Subnet {
+    /// VPCs `id=name`, and subnets `id vpc tier zone`.
+    fn networks(vpcs: &[&str], subnets: &[&str]) -> Networks {
+        let vpc = |text: &&str| {
+            let (id, name) = text.split_once('=').unwrap();
+            NamedVpc {
                 id: id.into(),
-                zone: zone.into(),
-            },
-        )
+                name: name.into(),
+            }
+        };
+        let subnet = |text: &&str| {
+            let [id, vpc_id, tier, zone] = text.split(' ').collect::<Vec<_>>()[..] else {
+                panic!("{text}");
+            };
+            TieredSubnet {
+                vpc_id: vpc_id.into(),
+                tier: tier.into(),
+                subnet: Subnet {
+                    id: id.into(),
+                    zone: zone.into(),
+                },
+            }
+        };
+        Networks {
+            vpcs: vpcs.iter().map(vpc).collect(),
+            subnets: subnets.iter().map(subnet).collect(),
+        }
     }
 
     #[test]
-    fn subnets_are_told_apart_by_tier_and_ordered() {
-        let found = select(
-            vec![
-                tagged("node", "subnet-2", "a"),
-                tagged("intra", "subnet-3", "a"),
-                tagged("node", "subnet-1", "b"),
-                tagged("intra", "subnet-4", "b"),
+    fn subnets_are_told_apart_by_vpc_and_tier_and_ordered() {
+        let all = networks(
+            &[],
+            &[
+                "subnet-2 vpc-1 node a",
+                "subnet-3 vpc-1 intra a",
+                "subnet-1 vpc-1 node b",
+                "subnet-4 vpc-1 intra b",
+                "subnet-0 vpc-2 node c",
+                "subnet-5 vpc-1 public c",
             ],
-            "vpc-1".into(),
-            "node",
-            "intra",
-        )
-        .unwrap();
+        );
+        let found = all.subnets("vpc-1", "node", "intra").unwrap();
         let ids = |subnets: &[Subnet]| subnets.iter().map(|s| s.id.clone()).collect::<Vec<_>>();
+        assert_eq!(found.vpc_id, "vpc-1");
         assert_eq!(ids(&found.node), ["subnet-1", "subnet-2"]);
         assert_eq!(ids(&found.intra), ["subnet-3", "subnet-4"]);
     }
 
     #[test]
     fn one_zone_is_too_few_even_with_two_subnets() {
-        let error = select(
-            vec![
-                tagged("node", "subnet-1", "a"),
-                tagged("node", "subnet-2", "a"),
-            ],
-            "vpc-1".into(),
-            "node",
-            "intra",
-        )
-        .unwrap_err();
+        let all = networks(&[], &["subnet-1 vpc-1 node a", "subnet-2 vpc-1 node a"]);
+        let error = all.subnets("vpc-1", "node", "intra").unwrap_err();
         assert_eq!(
             error.to_string(),
             "looking for the subnets of vpc-1 tagged Tier=node: they are in 1 availability zone(s), and EKS wants two at least"
+        );
+    }
+
+    #[test]
+    fn a_cluster_has_one_vpc_and_the_others_are_not_its_business() {
+        let all = networks(&["vpc-1=a-vpc", "vpc-2=b-vpc", "vpc-3=b-vpc"], &[]);
+        assert_eq!(all.vpc("a-vpc", "eu-west-1").unwrap(), "vpc-1");
+        let told = |name| all.vpc(name, "eu-west-1").unwrap_err().to_string();
+        assert_eq!(
+            told("b-vpc"),
+            "looking for VPC b-vpc: several VPCs have the tag Name=b-vpc: vpc-2, vpc-3"
+        );
+        assert_eq!(
+            told("c-vpc"),
+            "looking for VPC c-vpc: no VPC in eu-west-1 has the tag Name=c-vpc"
         );
     }
 }

@@ -1,7 +1,10 @@
 //! Answers that are the same for every cluster of an account and region, so one run asks once.
 
+use std::sync::Arc;
+
 use super::addon_versions::Catalog;
 use super::iam_role::Roles;
+use super::network::Networks;
 use super::pod_identity;
 use crate::aws::{Memo, Target};
 use crate::inventory::EksVersion;
@@ -9,6 +12,8 @@ use crate::inventory::EksVersion;
 /// What a run has asked already.
 #[derive(Debug, Default)]
 pub struct Shared {
+    /// VPCs and subnets.
+    pub networks: Memo<Target, Arc<Networks>>,
     /// Kubernetes versions that EKS offers.
     pub kubernetes_versions: Memo<Target, Vec<EksVersion>>,
     /// Newest AMI release, by SSM parameter.
