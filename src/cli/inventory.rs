@@ -8,9 +8,12 @@ use std::process::ExitCode;
 use clap::{Subcommand, ValueEnum};
 use comfy_table::{ContentArrangement, Table, TableStyle};
 
+use super::circlepipe::CirclepipeArgs;
+use super::pipeline::{note_on_stderr, put};
 use super::{Context, Error};
 use crate::exit::Exit;
 use crate::inventory::{ClusterView, FileKind, Inventory, Selection};
+use crate::pipeline::circlepipe;
 use crate::text::count;
 
 /// Check, show or describe the inventory.
@@ -36,6 +39,10 @@ enum Command {
         #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
         output: Output,
     },
+    /// Turn a circlepipe repository into roles/ and environments/.
+    ///
+    /// Files that are there already are left as they are: write into a directory of its own and compare.
+    Import(ImportArgs),
     /// Print the JSON Schema of a kind of file, or write all of them to a directory.
     Schema {
         /// The kind of file.
@@ -45,6 +52,18 @@ enum Command {
         #[arg(long, value_name = "DIR", conflicts_with = "kind")]
         write: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, clap::Args)]
+struct ImportArgs {
+    /// Import these pipelines of the repository, in this order; all of them if none is named.
+    #[arg(long, value_name = "PIPELINE", num_args = 0.., required = true)]
+    circlepipe: Vec<String>,
+    /// Write roles/ and environments/ there.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    to: PathBuf,
+    #[command(flatten)]
+    settings: CirclepipeArgs,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -92,6 +111,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
                 .map_err(|unknown| Error::usage(unknown.to_string(), ""))?;
             show(&inventory, &selection, cluster.is_some(), output)?
         }
+        Command::Import(args) => return import(&args, context),
         Command::Schema { kind, write } => match (kind, write) {
             (Some(kind), _) => FileKind::from(kind).schema(),
             (None, Some(dir)) => {
@@ -106,6 +126,27 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
     };
     io::stdout().write_all(text.as_bytes())?;
     Ok(Exit::Done.into())
+}
+
+fn import(args: &ImportArgs, context: &Context) -> Result<ExitCode, Error> {
+    let checkout = circlepipe::Checkout::at(context.root());
+    let (settings, notes) = args.settings.read(context, &checkout)?;
+    let imported = circlepipe::import(&args.circlepipe, &settings, &checkout)?;
+    let to = context.root().join(&args.to);
+    let there: Vec<_> = imported
+        .files
+        .keys()
+        .filter(|path| to.join(path).exists())
+        .map(String::as_str)
+        .collect();
+    if !there.is_empty() {
+        let message = format!("there already: {}", there.join(", "));
+        return Err(Error::usage(message, "add --to with another directory"));
+    }
+    for note in notes.iter().chain(&imported.notes) {
+        note_on_stderr(note)?;
+    }
+    put(&imported.files, false, &to)
 }
 
 fn check(inventory: &Inventory) -> String {

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, each with its arguments and its `run`.
 
+mod circlepipe;
 mod completions;
 mod context;
 mod error;
@@ -7,6 +8,7 @@ mod fanout;
 mod inventory;
 mod lab;
 mod man;
+mod pipeline;
 mod plan;
 mod run;
 mod select;
@@ -64,6 +66,7 @@ enum Command {
     Fanout(fanout::Args),
     Plan(plan::Args),
     Inventory(inventory::Args),
+    Pipeline(pipeline::Args),
     Lab(lab::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -76,6 +79,7 @@ pub async fn run(cli: Cli, context: Context) -> ExitCode {
         Command::Fanout(args) => fanout::run(args, &context).await,
         Command::Plan(args) => plan::run(args, &context).await,
         Command::Inventory(args) => inventory::run(args, &context).await,
+        Command::Pipeline(args) => pipeline::run(args, &context).await,
         Command::Lab(args) => lab::run(args, &context).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

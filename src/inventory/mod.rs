@@ -17,6 +17,7 @@ mod fleet;
 mod identity;
 mod kubernetes;
 mod load;
+mod locate;
 mod merge;
 mod nearest;
 mod node;
@@ -52,6 +53,7 @@ pub use kubernetes::{
     BasePath, DirectoryMode, EbsParameters, EfsParameters, KarpenterSettings, OciRepository,
     StorageClasses,
 };
+pub(crate) use nearest::did_you_mean;
 pub use node_group::{
     AmiType, CapacityType, DiskSize, InstanceType, MaxUnavailable, NodeCount, NodeGroupName,
 };
@@ -67,5 +69,6 @@ pub use schedule::CronExpression;
 pub use schema::FileKind;
 pub use settings::Settings;
 pub use source::Location;
+pub(crate) use source::Source;
 pub use view::ClusterView;
 pub use window::{Day, Freeze, TimeOfDay, Window, Zone};

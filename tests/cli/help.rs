@@ -6,7 +6,14 @@ use insta::assert_snapshot;
 
 use crate::harness::{contents, psk};
 
-const SUBCOMMANDS: [&str; 5] = ["fanout", "inventory", "lab", "completions", "man"];
+const SUBCOMMANDS: [&str; 6] = [
+    "fanout",
+    "inventory",
+    "pipeline",
+    "lab",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help() {
@@ -20,6 +27,8 @@ fn help() {
     for (name, args) in [
         ("inventory-show", ["inventory", "show", "--help"]),
         ("inventory-schema", ["inventory", "schema", "--help"]),
+        ("inventory-import", ["inventory", "import", "--help"]),
+        ("pipeline-generate", ["pipeline", "generate", "--help"]),
         ("lab-up", ["lab", "up", "--help"]),
         ("lab-run", ["lab", "run", "--help"]),
     ] {

@@ -15,5 +15,6 @@ mod help;
 mod interrupt;
 mod inventory;
 mod lab;
+mod pipeline;
 mod refusals;
 mod secrets;

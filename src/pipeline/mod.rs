@@ -1,0 +1,4 @@
+//! Generated pipelines: what CI runs, made from a circlepipe repository.
+
+pub mod circlepipe;
+mod go;
