@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::ids::Ids;
 
@@ -31,6 +32,25 @@ pub struct Session {
     pub role: String,
     /// Session tags in effect, inherited ones included.
     pub tags: Vec<Tag>,
+    /// What limits the session besides its role.
+    #[serde(default)]
+    pub policies: SessionPolicies,
+}
+
+/// The policies that a session was asked for with. It may do what both they and its role allow.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SessionPolicies {
+    /// A document.
+    pub inline: Option<Value>,
+    /// ARNs of managed policies.
+    pub managed: Vec<String>,
+}
+
+impl SessionPolicies {
+    /// Whether there is none, so that the role alone decides.
+    pub fn is_empty(&self) -> bool {
+        self.inline.is_none() && self.managed.is_empty()
+    }
 }
 
 /// A session tag.

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::authorization::Use;
+
 /// How many calls are kept; the oldest are forgotten first.
 pub const CAPACITY: usize = 100_000;
 
@@ -20,6 +22,8 @@ pub struct Record {
     pub request: String,
     /// The HTTP status of the answer, or none if the connection was closed without one.
     pub status: Option<u16>,
+    /// The permissions that the caller used, if the lab enforces them.
+    pub used: Vec<Use>,
 }
 
 /// The latest calls in the order in which they were answered.
@@ -56,6 +60,7 @@ mod tests {
                 region: String::new(),
                 request: String::new(),
                 status: Some(200),
+                used: Vec::new(),
             });
         }
         let records = journal.records();

@@ -30,6 +30,8 @@ pub struct Options {
     pub faults: Faults,
     /// Seconds that pass in the world per real second; more than 0.
     pub speed: f64,
+    /// Whether sessions of roles may do only what IAM allows them.
+    pub enforce_iam: bool,
     /// Where to keep the world, if it is to be kept. [`crate::state::load`] finds it again.
     pub state: Option<PathBuf>,
 }
@@ -41,6 +43,7 @@ impl Default for Options {
             latency: Duration::ZERO,
             faults: Faults::default(),
             speed: 1.0,
+            enforce_iam: false,
             state: None,
         }
     }
@@ -83,7 +86,12 @@ impl Lab {
         faults.latency_ms = faults.latency_ms.saturating_add(latency);
         world.session_limit = faults.session_seconds;
         let keeper = options.state.map(Keeper::new);
-        let shared = Arc::new(Shared::new(world, Injector::new(faults), keeper));
+        let shared = Arc::new(Shared::new(
+            world,
+            Injector::new(faults),
+            keeper,
+            options.enforce_iam,
+        ));
         shared.keep().await?;
 
         let port = options.port;

@@ -12,6 +12,7 @@
 //! A service is one module with its state and `handle(&mut World, &Call) -> Answer`, listed in
 //! [`front::service::Service`].
 
+pub mod authorization;
 pub mod call;
 pub mod clock;
 pub mod connect;

@@ -23,6 +23,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use crate::authorization::{Use, authorize};
 use crate::call::{Answer, Call, Reply, ServiceError};
 use crate::faults::{Injector, Outcome};
 use crate::front::admit::{Refused, admit};
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     journal: Mutex<Journal>,
     injector: Injector,
     keeper: Option<Keeper>,
+    enforce_iam: bool,
     requests: AtomicU64,
 }
 
@@ -56,12 +58,18 @@ pub(crate) struct Shared {
 struct Dropped;
 
 impl Shared {
-    pub(crate) fn new(world: World, injector: Injector, keeper: Option<Keeper>) -> Self {
+    pub(crate) fn new(
+        world: World,
+        injector: Injector,
+        keeper: Option<Keeper>,
+        enforce_iam: bool,
+    ) -> Self {
         Self {
             world: Mutex::new(world),
             journal: Mutex::new(Journal::default()),
             injector,
             keeper,
+            enforce_iam,
             requests: AtomicU64::new(0),
         }
     }
@@ -102,7 +110,7 @@ impl Shared {
         ids::uuid_from(ids::digest(&["request", &number.to_string()]))
     }
 
-    fn record(&self, service: Service, call: &Call, status: Option<StatusCode>) {
+    fn record(&self, service: Service, call: &Call, used: Vec<Use>, status: Option<StatusCode>) {
         self.journal().add(Record {
             service: service.name(),
             operation: call.operation.clone(),
@@ -110,26 +118,38 @@ impl Shared {
             region: call.region.clone(),
             request: call.as_sent(),
             status: status.map(|status| status.as_u16()),
+            used,
         });
     }
 
-    /// Carries a call out, and writes the world down before the answer if it may have changed.
-    async fn perform(&self, service: Service, call: &mut Call) -> Answer {
-        let answer = {
+    /// Carries a call out if its caller may, and writes the world down before the answer if it may
+    /// have changed. Tells which permissions were used.
+    async fn perform(&self, service: Service, call: &mut Call) -> (Answer, Vec<Use>) {
+        let (answer, used) = {
             let mut world = self.world();
             call.now = world.clock.at(real_time());
+            let used = match self.enforce_iam {
+                true => authorize(&world, service, call),
+                false => Ok(Vec::new()),
+            };
+            let used = match used {
+                Ok(used) => used,
+                Err(refused) => return (Err(refused), Vec::new()),
+            };
             let answer = service.handle(&mut world, call);
             if let Some(keeper) = &self.keeper
                 && writes(&call.operation)
             {
                 keeper.changed();
             }
-            answer
+            (answer, used)
         };
-        if writes(&call.operation) {
-            self.keep().await.map_err(|e| ServiceError::internal(&e))?;
+        if writes(&call.operation)
+            && let Err(error) = self.keep().await
+        {
+            return (Err(ServiceError::internal(&error)), used);
         }
-        answer
+        (answer, used)
     }
 
     async fn answer(
@@ -161,14 +181,15 @@ impl Shared {
                 () = stop.cancelled() => return self.drop_call(service, &call),
             }
         }
-        let answer = match decision.outcome {
+        let (answer, used) = match decision.outcome {
             Outcome::Proceed => self.perform(service, &mut call).await,
-            Outcome::Refuse(error) => Err(error),
+            Outcome::Refuse(error) => (Err(error), Vec::new()),
             Outcome::Reset => return self.drop_call(service, &call),
             Outcome::ResetAfter => {
                 // The client never learns how it ended: that is the point of this fault.
-                drop(self.perform(service, &mut call).await);
-                return self.drop_call(service, &call);
+                let (_, used) = self.perform(service, &mut call).await;
+                self.record(service, &call, used, None);
+                return Err(Dropped);
             }
             Outcome::Hang => {
                 let dropped = self.drop_call(service, &call);
@@ -180,7 +201,7 @@ impl Shared {
             Ok(reply) => success(service, reply, &request_id),
             Err(error) => failure(service.protocol(), service.namespace(), &error, &request_id),
         };
-        self.record(service, &call, Some(response.status()));
+        self.record(service, &call, used, Some(response.status()));
         Ok(response)
     }
 
@@ -194,12 +215,13 @@ impl Shared {
             region: String::new(),
             request: String::new(),
             status: Some(response.status().as_u16()),
+            used: Vec::new(),
         });
         response
     }
 
     fn drop_call(&self, service: Service, call: &Call) -> Result<Response<Full<Bytes>>, Dropped> {
-        self.record(service, call, None);
+        self.record(service, call, Vec::new(), None);
         Err(Dropped)
     }
 }

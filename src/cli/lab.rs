@@ -1,14 +1,16 @@
 //! `psk lab` and `--lab`: rehearsing against the simulated world. The only file that knows it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 use psk_lab::faults::Faults;
 use psk_lab::seed::{ClusterSeed, NodeGroupSeed, Secret, Seed, Start};
-use psk_lab::{Lab, Options, plausible, state};
+use psk_lab::{Lab, Options, authorization, plausible, state};
+use serde::Deserialize;
+use serde_json::Value as Json;
 use tokio::process::Command as Process;
 
 use super::{Context, Error};
@@ -45,6 +47,10 @@ struct WorldArgs {
     /// Seconds that pass in the world per real second.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     lab_speed: f64,
+    /// Let sessions of the pipeline's roles do only what this policy allows: a document, a list of
+    /// them, or what `psk iam policy --output json` prints.
+    #[arg(long, value_name = "FILE")]
+    lab_enforce_iam: Option<PathBuf>,
 }
 
 /// How far the world is from what the inventory asks for.
@@ -210,7 +216,7 @@ async fn start_lab(
         Some(dir) => state::load(dir).map_err(lab_error)?,
         None => None,
     };
-    let world = match kept {
+    let mut world = match kept {
         Some(world) => world,
         None => {
             let entropy = rand::random();
@@ -223,14 +229,88 @@ async fn start_lab(
         Some(path) => Faults::read(path).map_err(|e| Error::usage(e.to_string(), ""))?,
         None => Faults::default(),
     };
+    if let Some(path) = &args.lab_enforce_iam {
+        enforce(&mut world, path, inventory)?;
+    }
     let options = Options {
         port,
         latency: Duration::from_millis(args.lab_latency),
         faults,
         speed: args.lab_speed,
+        enforce_iam: args.lab_enforce_iam.is_some(),
         state: args.lab_state.clone(),
     };
     Lab::start(world, options).await.map_err(lab_error)
+}
+
+/// Gives the pipeline's roles the policies in a file, and no others.
+fn enforce(
+    world: &mut psk_lab::world::World,
+    path: &Path,
+    inventory: &Inventory,
+) -> Result<(), Error> {
+    let doing = |why: String| {
+        Error::usage(
+            format!("the IAM policy in {}: {why}", path.display()),
+            "give a policy document, a list of them, or what `psk iam policy --output json` prints",
+        )
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| doing(error.to_string()))?;
+    let policies: Policies =
+        serde_json::from_str(&text).map_err(|error| doing(error.to_string()))?;
+    for cluster in &clusters(inventory)?.0 {
+        let account = cluster.settings.aws_account_id.to_string();
+        let role = cluster.settings.aws_assume_role.to_string();
+        let documents = policies.of(&account, &role);
+        if documents.is_empty() {
+            return Err(doing(format!(
+                "it has none for {role} in account {account}"
+            )));
+        }
+        authorization::attach(world, &account, &role, &documents)
+            .map_err(|error| doing(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Policies of the pipeline's roles, as a file may write them.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Policies {
+    /// For each role its own, as `psk iam policy` prints them.
+    OfRoles { roles: Vec<RolePolicies> },
+    /// The same for all.
+    Several(Vec<Json>),
+    /// One for all.
+    One(Json),
+}
+
+#[derive(Debug, Deserialize)]
+struct RolePolicies {
+    account: String,
+    role_name: String,
+    policies: Vec<NamedPolicy>,
+}
+
+#[derive(Debug, Deserialize)]
+struct NamedPolicy {
+    document: Json,
+}
+
+impl Policies {
+    /// Those of a role, given by path and name.
+    fn of(&self, account: &str, role: &str) -> Vec<Json> {
+        let name = role.rsplit('/').next();
+        match self {
+            Self::One(document) => vec![document.clone()],
+            Self::Several(documents) => documents.clone(),
+            Self::OfRoles { roles } => roles
+                .iter()
+                .filter(|of| of.account == account && Some(of.role_name.as_str()) == name)
+                .flat_map(|of| of.policies.iter().map(|policy| policy.document.clone()))
+                .collect(),
+        }
+    }
 }
 
 fn lab_error(error: impl std::fmt::Display) -> Error {
@@ -239,6 +319,20 @@ fn lab_error(error: impl std::fmt::Display) -> Error {
 
 /// The fleet that the inventory describes, with a plausible value for every reference it makes.
 fn seed(start: LabStart, inventory: &Inventory) -> Result<Seed, Error> {
+    let (clusters, secrets) = clusters(inventory)?;
+    Ok(Seed {
+        start: start.into(),
+        clusters: clusters
+            .iter()
+            .map(|cluster| cluster_seed(cluster, &inventory.pipeline().name))
+            .collect(),
+        secrets,
+        home: None,
+    })
+}
+
+/// Every cluster of the inventory, and the values of its references.
+fn clusters(inventory: &Inventory) -> Result<(Vec<Cluster>, Vec<Secret>), Error> {
     let selection = inventory.everything();
     let references = inventory.references(&selection);
     let secrets: Vec<_> = references
@@ -260,15 +354,7 @@ fn seed(start: LabStart, inventory: &Inventory) -> Result<Seed, Error> {
         .map(|(used, secret)| (used.reference.clone(), Ok(secret.value.as_str().into())))
         .collect();
     let clusters = inventory.resolve(&selection, &values)?;
-    Ok(Seed {
-        start: start.into(),
-        clusters: clusters
-            .iter()
-            .map(|cluster| cluster_seed(cluster, &inventory.pipeline().name))
-            .collect(),
-        secrets,
-        home: None,
-    })
+    Ok((clusters, secrets))
 }
 
 fn cluster_seed(cluster: &Cluster, pipeline: &str) -> ClusterSeed {

@@ -15,6 +15,7 @@ mod help;
 mod interrupt;
 mod inventory;
 mod lab;
+mod permissions;
 mod pipeline;
 mod refusals;
 mod secrets;

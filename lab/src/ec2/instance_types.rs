@@ -1,96 +1,169 @@
 //! EC2 instance types: which exist, what processors they have and how large they are.
 
-/// Families and whether they have arm64 processors: those that platform teams use, not all that
-/// EC2 has.
-const FAMILIES: [(&str, bool); 64] = [
-    ("a1", true),
-    ("c4", false),
-    ("c5", false),
-    ("c5a", false),
-    ("c5d", false),
-    ("c5n", false),
-    ("c6a", false),
-    ("c6g", true),
-    ("c6gd", true),
-    ("c6gn", true),
-    ("c6i", false),
-    ("c6id", false),
-    ("c6in", false),
-    ("c7a", false),
-    ("c7g", true),
-    ("c7gd", true),
-    ("c7gn", true),
-    ("c7i", false),
-    ("c7i-flex", false),
-    ("c8g", true),
-    ("c8gd", true),
-    ("c8i", false),
-    ("g4dn", false),
-    ("g5", false),
-    ("g5g", true),
-    ("g6", false),
-    ("i3", false),
-    ("i4g", true),
-    ("i4i", false),
-    ("i7ie", false),
-    ("i8g", true),
-    ("inf2", false),
-    ("m4", false),
-    ("m5", false),
-    ("m5a", false),
-    ("m5ad", false),
-    ("m5d", false),
-    ("m5n", false),
-    ("m6a", false),
-    ("m6g", true),
-    ("m6gd", true),
-    ("m6i", false),
-    ("m6id", false),
-    ("m6in", false),
-    ("m7a", false),
-    ("m7g", true),
-    ("m7gd", true),
-    ("m7i", false),
-    ("m7i-flex", false),
-    ("m8g", true),
-    ("m8gd", true),
-    ("m8i", false),
-    ("p5", false),
-    ("r5", false),
-    ("r6a", false),
-    ("r6g", true),
-    ("r6i", false),
-    ("r7g", true),
-    ("r7i", false),
-    ("r8g", true),
-    ("t3", false),
-    ("t3a", false),
-    ("t4g", true),
-    ("trn1", false),
-];
+/// Families that come in the same sizes.
+struct Family {
+    /// Their names, between spaces.
+    names: &'static str,
+    /// Whether their processors are arm64.
+    arm: bool,
+    /// Their sizes, between spaces.
+    sizes: &'static str,
+}
 
-/// Sizes of burstable (`t`) families.
-const BURSTABLE_SIZES: [&str; 7] = [
-    "nano", "micro", "small", "medium", "large", "xlarge", "2xlarge",
-];
-
-/// Sizes of the others.
-const SIZES: [&str; 13] = [
-    "medium", "large", "xlarge", "2xlarge", "3xlarge", "4xlarge", "6xlarge", "8xlarge", "12xlarge",
-    "16xlarge", "24xlarge", "32xlarge", "48xlarge",
+/// The families that platform teams use, not all that EC2 has. Source: EC2's "Instance types" guide.
+const FAMILIES: &[Family] = &[
+    Family {
+        names: "a1",
+        arm: true,
+        sizes: "medium large xlarge 2xlarge 4xlarge metal",
+    },
+    Family {
+        names: "c4",
+        arm: false,
+        sizes: "large xlarge 2xlarge 4xlarge 8xlarge",
+    },
+    Family {
+        names: "c5 c5d",
+        arm: false,
+        sizes: "large xlarge 2xlarge 4xlarge 9xlarge 12xlarge 18xlarge 24xlarge metal",
+    },
+    Family {
+        names: "c5a m5a m5ad",
+        arm: false,
+        sizes: "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge",
+    },
+    Family {
+        names: "c5n",
+        arm: false,
+        sizes: "large xlarge 2xlarge 4xlarge 9xlarge 18xlarge metal",
+    },
+    Family {
+        names: "c6a m6a r6a",
+        arm: false,
+        sizes: "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge 48xlarge metal",
+    },
+    Family {
+        names: "c6g c6gd c7g c7gd c7gn m6g m6gd m7g m7gd r6g r7g",
+        arm: true,
+        sizes: "medium large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge metal",
+    },
+    Family {
+        names: "c6gn",
+        arm: true,
+        sizes: "medium large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge",
+    },
+    Family {
+        names: "c6i c6id c6in i4i m6i m6id m6in r6i",
+        arm: false,
+        sizes: "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge metal",
+    },
+    Family {
+        names: "c7a m7a",
+        arm: false,
+        sizes: "medium large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge 48xlarge metal-48xl",
+    },
+    Family {
+        names: "c7i m7i r7i",
+        arm: false,
+        sizes: "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge metal-24xl metal-48xl",
+    },
+    Family {
+        names: "c7i-flex m7i-flex",
+        arm: false,
+        sizes: "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge",
+    },
+    Family {
+        names: "c8g c8gd m8g m8gd r8g",
+        arm: true,
+        sizes: "medium large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge metal-24xl metal-48xl",
+    },
+    Family {
+        names: "c8i m8i",
+        arm: false,
+        sizes: "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge 48xlarge 96xlarge metal-48xl metal-96xl",
+    },
+    Family {
+        names: "g4dn",
+        arm: false,
+        sizes: "xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge metal",
+    },
+    Family {
+        names: "g5 g6",
+        arm: false,
+        sizes: "xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge",
+    },
+    Family {
+        names: "g5g",
+        arm: true,
+        sizes: "xlarge 2xlarge 4xlarge 8xlarge 16xlarge metal",
+    },
+    Family {
+        names: "i3",
+        arm: false,
+        sizes: "large xlarge 2xlarge 4xlarge 8xlarge 16xlarge metal",
+    },
+    Family {
+        names: "i4g",
+        arm: true,
+        sizes: "large xlarge 2xlarge 4xlarge 8xlarge 16xlarge",
+    },
+    Family {
+        names: "i7ie",
+        arm: false,
+        sizes: "large xlarge 2xlarge 3xlarge 6xlarge 12xlarge 18xlarge 24xlarge 48xlarge metal-24xl metal-48xl",
+    },
+    Family {
+        names: "i8g",
+        arm: true,
+        sizes: "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge metal-24xl metal-48xl",
+    },
+    Family {
+        names: "inf2",
+        arm: false,
+        sizes: "xlarge 8xlarge 24xlarge 48xlarge",
+    },
+    Family {
+        names: "m4",
+        arm: false,
+        sizes: "large xlarge 2xlarge 4xlarge 10xlarge 16xlarge",
+    },
+    Family {
+        names: "m5 m5d m5n r5",
+        arm: false,
+        sizes: "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge metal",
+    },
+    Family {
+        names: "p5",
+        arm: false,
+        sizes: "4xlarge 48xlarge",
+    },
+    Family {
+        names: "t3 t3a",
+        arm: false,
+        sizes: "nano micro small medium large xlarge 2xlarge",
+    },
+    Family {
+        names: "t4g",
+        arm: true,
+        sizes: "nano micro small medium large xlarge 2xlarge",
+    },
+    Family {
+        names: "trn1",
+        arm: false,
+        sizes: "2xlarge 32xlarge",
+    },
 ];
 
 /// Whether an instance type has arm64 processors; `None` if there is no such type.
 pub fn is_arm(instance_type: &str) -> Option<bool> {
-    let (family, size) = instance_type.split_once('.')?;
-    let (family, arm) = FAMILIES.iter().find(|(name, _)| *name == family)?;
-    let burstable = matches!(family.as_bytes(), [b't', b'0'..=b'9', ..]);
-    let known = if burstable {
-        BURSTABLE_SIZES.contains(&size)
-    } else {
-        SIZES.contains(&size) || size.starts_with("metal")
-    };
-    known.then_some(*arm)
+    let (wanted, size) = instance_type.split_once('.')?;
+    FAMILIES
+        .iter()
+        .find(|family| {
+            family.names.split(' ').any(|name| name == wanted)
+                && family.sizes.split(' ').any(|of| of == size)
+        })
+        .map(|family| family.arm)
 }
 
 /// An instance type.
@@ -122,16 +195,18 @@ impl InstanceType {
 
     /// Every type that the lab can name, in the order of their names.
     pub fn all() -> Vec<Self> {
-        let sizes = SIZES.iter().chain(&BURSTABLE_SIZES);
-        let mut names: Vec<String> = sizes
-            .flat_map(|size| {
-                FAMILIES
-                    .iter()
-                    .map(move |(family, _)| format!("{family}.{size}"))
+        let mut names: Vec<String> = FAMILIES
+            .iter()
+            .flat_map(|family| {
+                family.names.split(' ').flat_map(|name| {
+                    family
+                        .sizes
+                        .split(' ')
+                        .map(move |size| format!("{name}.{size}"))
+                })
             })
             .collect();
         names.sort();
-        names.dedup();
         names.iter().filter_map(|name| Self::named(name)).collect()
     }
 
@@ -146,9 +221,10 @@ impl InstanceType {
     }
 }
 
-/// Virtual processors by size, which families of general use share.
+/// Virtual processors by size, which almost all families share.
 fn vcpus(family: &str, size: &str) -> Option<u32> {
     match size {
+        "8xlarge" if family == "c4" => Some(36),
         "medium" if !family.starts_with('t') => Some(1),
         "nano" | "micro" | "small" | "medium" | "large" => Some(2),
         "xlarge" => Some(4),
@@ -168,6 +244,8 @@ fn memory(family: &str, size: &str, vcpus: u32) -> Option<u32> {
             "large" => 8192,
             _ => vcpus * 4096,
         }),
+        // These have a ratio of their own.
+        (b"c4" | b"c5n", _) => None,
         ([b'c', ..], _) => Some(vcpus * 2048),
         ([b'm', ..], _) => Some(vcpus * 4096),
         ([b'r', ..], _) => Some(vcpus * 8192),
@@ -187,14 +265,25 @@ mod tests {
         for intel in ["t3.large", "m7i-flex.xlarge", "trn1.32xlarge"] {
             assert_eq!(is_arm(intel), Some(false), "{intel}");
         }
-        for none in ["", "t4g", "t4g.4xlarge", "m6g.huge", "zz9.large"] {
+        for none in [
+            "",
+            "t4g",
+            "t4g.4xlarge",
+            "m8g.3xlarge",
+            "m6g.24xlarge",
+            "m6i.medium",
+            "m6g.huge",
+            "zz9.large",
+        ] {
             assert_eq!(is_arm(none), None, "{none}");
         }
     }
 
     #[test]
-    fn families_are_in_order_and_distinct() {
-        assert!(FAMILIES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    fn no_family_is_listed_twice() {
+        let all = InstanceType::all();
+        assert!(all.windows(2).all(|pair| pair[0].name < pair[1].name));
+        assert!(all.iter().all(|kind| is_arm(&kind.name) == Some(kind.arm)));
     }
 
     #[test]
@@ -212,7 +301,5 @@ mod tests {
             assert_eq!((found.vcpus, found.memory), (vcpus, memory), "{name}");
         }
         assert_eq!(InstanceType::named("m7g.hugest"), None);
-        let all = InstanceType::all();
-        assert!(all.windows(2).all(|pair| pair[0].name < pair[1].name));
     }
 }

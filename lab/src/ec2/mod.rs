@@ -9,6 +9,7 @@ pub mod instance_types;
 mod launch_template_data;
 mod launch_template_versions;
 mod launch_templates;
+mod needs;
 mod network_interfaces;
 mod offerings;
 mod page;
@@ -25,6 +26,7 @@ use crate::front::service::invalid_action;
 use crate::wire::form::Form;
 use crate::world::World;
 
+pub(crate) use needs::needs;
 pub use state::{
     ClientToken, LaunchTemplate, LaunchTemplateVersion, NetworkInterface, Peer, Region, Rule,
     SecurityGroup, Subnet, Vpc,

@@ -26,7 +26,6 @@ const GROUPS: Selection<SecurityGroup> = Selection {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CreateSecurityGroupResult {
-    r#return: bool,
     group_id: String,
     tag_set: Items<TagItem>,
     security_group_arn: String,
@@ -92,7 +91,6 @@ pub(super) fn create(world: &mut World, call: &Call, form: &Form) -> Answer {
         ..SecurityGroup::new(id.clone(), name, description, vpc)
     };
     let answer = CreateSecurityGroupResult {
-        r#return: true,
         group_id: id.clone(),
         tag_set: tags::items(&group.tags),
         security_group_arn: arn(&id, &call.account, &call.region),

@@ -9,6 +9,7 @@ mod access_points;
 mod error;
 mod file_systems;
 mod mount_targets;
+mod needs;
 mod network;
 mod policies;
 mod request;
@@ -25,6 +26,7 @@ use crate::world::World;
 
 pub use file_systems::own_key;
 pub use mount_targets::first_address;
+pub(crate) use needs::needs;
 pub use routes::operation;
 pub use state::{
     AccessPoint, Backup, CreationInfo, FileSystem, Life, LifecyclePolicy, MountTarget, PosixUser,

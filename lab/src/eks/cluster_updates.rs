@@ -12,10 +12,10 @@ use super::cluster_spec::{
 };
 use super::error::{About, invalid_parameter, invalid_request, invalid_state};
 use super::insights;
-use super::network;
 use super::request::{Request, Served};
 use super::state::{Cluster, Region};
 use super::updates::{self, Change, NewUpdate, Subject, UpdateType};
+use super::{keys, network};
 use crate::call::ServiceError;
 
 /// What an update's `params` say.
@@ -350,6 +350,7 @@ pub(super) fn associate_encryption(region: &mut Region, request: &Request<'_>) -
     let key = EncryptionConfig::key(&input.encryption_config)
         .and_then(|key| key.ok_or_else(|| invalid_parameter("encryptionConfig names no key")))
         .map_err(|e| e.cluster(&cluster.name))?;
+    keys::usable(request, &key).map_err(|e| e.cluster(&cluster.name))?;
     if cluster.spec.encryption_key.is_some() {
         return Err(invalid_request(format!(
             "Cluster {} has an encryption configuration already, which can't be changed",

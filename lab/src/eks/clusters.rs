@@ -16,11 +16,11 @@ use super::cluster_spec::{
 };
 use super::error::{About, in_use, invalid_parameter, invalid_request, limit_exceeded};
 use super::insights::{self, Finding, Insights};
-use super::network;
 use super::request::{Request, Served, Tags, check_tags, epoch};
-use super::rules;
 use super::state::{Cluster, Happening, Issue, Region};
 use super::updates;
+use super::{keys, network};
+use super::{roles, rules};
 use crate::call::ServiceError;
 use crate::ids::{digest, stable_hex, uuid_from};
 
@@ -106,6 +106,7 @@ pub(super) fn create(region: &mut Region, request: &Request<'_>) -> Served {
 fn begin(request: &Request<'_>, input: CreateCluster) -> Result<Cluster, ServiceError> {
     rules::cluster_name(&input.name)?;
     rules::role_arn(&input.role_arn)?;
+    roles::of_cluster(request, &input.role_arn)?;
     check_tags(&input.tags).map_err(invalid_parameter)?;
     let version = input.version.unwrap_or_else(default_version);
     let policy = input.upgrade_policy.unwrap_or_default();
@@ -116,6 +117,10 @@ fn begin(request: &Request<'_>, input: CreateCluster) -> Result<Cluster, Service
         .clone()
         .unwrap_or_default();
     let vpc_id = network::control_plane_vpc(request.ec2, &subnets)?;
+    let encryption_key = EncryptionConfig::key(&input.encryption_config)?;
+    if let Some(key) = &encryption_key {
+        keys::usable(request, key)?;
+    }
     let network = input.kubernetes_network_config.unwrap_or_default();
     if network
         .ip_family
@@ -141,7 +146,7 @@ fn begin(request: &Request<'_>, input: CreateCluster) -> Result<Cluster, Service
         log_types: input
             .logging
             .map_or_else(|| Ok(BTreeSet::new()), |l| l.apply(&BTreeSet::new()))?,
-        encryption_key: EncryptionConfig::key(&input.encryption_config)?,
+        encryption_key,
         authentication_mode: input.access_config.authentication_mode.unwrap_or_default(),
         support_type: policy.support_type.unwrap_or_default(),
         deletion_protection: input.deletion_protection.unwrap_or(false),

@@ -18,12 +18,15 @@ mod clusters;
 mod error;
 mod identity_providers;
 mod insights;
+mod keys;
+mod needs;
 mod network;
 mod node_spec;
 mod nodegroup_updates;
 mod nodegroups;
 mod pod_identity;
 mod request;
+mod roles;
 mod routes;
 mod rules;
 mod seed;
@@ -37,9 +40,11 @@ mod versions;
 use http::StatusCode;
 
 use crate::call::{Answer, Call, Reply, ServiceError};
+use crate::iam::{self, LinkedService};
 use crate::world::World;
 
 pub use insights::{Finding, FindingStatus};
+pub(crate) use needs::needs;
 pub use routes::operation;
 pub(crate) use seed::seed;
 pub use seed::{Condition, SeedError, Seeded};
@@ -57,9 +62,28 @@ pub fn handle(world: &mut World, call: &Call) -> Answer {
             format!("EKS has no operation {} {}", call.method, call.path),
         ));
     };
-    let here = world.region(&call.account, &call.region);
+    let account = world.account(&call.account);
+    let here = account.regions.entry(call.region.clone()).or_default();
     agenda::settle(&mut here.eks, call.now);
-    let request = request::Request::new(call, labels, &here.ec2);
+    let around = request::Around {
+        ec2: &here.ec2,
+        iam: &account.iam,
+        kms: &here.kms,
+    };
+    let request = request::Request::new(call, labels, around);
     let answer = (route.serve)(&mut here.eks, &request)?;
+    for service in linked_services(route.operation) {
+        iam::ensure_service_linked_role(&mut account.iam, &call.account, *service, call.now);
+    }
     Reply::json(&answer)
+}
+
+/// The services whose own roles an operation makes in the account, unless they are there. Source:
+/// EKS User Guide, "Using service-linked roles"; a node group's Auto Scaling group makes its own.
+fn linked_services(operation: &str) -> &'static [LinkedService] {
+    match operation {
+        "CreateCluster" => &[LinkedService::EKS],
+        "CreateNodegroup" => &[LinkedService::EKS_NODEGROUP, LinkedService::AUTOSCALING],
+        _ => &[],
+    }
 }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::catalog;
-use super::error::invalid_parameter;
+use super::error::{invalid_parameter, invalid_request};
 use crate::call::ServiceError;
-use crate::ec2::instance_types;
+use crate::ec2::{self, instance_types};
 use crate::ids::stable_hex;
 
 /// An AMI type that EKS publishes images for. Custom images, which come from a launch template,
@@ -317,6 +318,14 @@ pub(super) fn check_instance_types(
     }
 }
 
+/// What EKS sets itself, so that a launch template may not, under the names of EC2's answers.
+const NOT_IN_TEMPLATES: [&str; 4] = [
+    "iamInstanceProfile",
+    "instanceInitiatedShutdownBehavior",
+    "hibernationOptions",
+    "instanceMarketOptions",
+];
+
 /// `LaunchTemplateSpecification`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -330,24 +339,75 @@ pub(super) struct LaunchTemplate {
 }
 
 impl LaunchTemplate {
-    /// The template as EKS answers it, with id and version, from what a request says: either a
-    /// name or an id.
-    pub(super) fn resolved(self) -> Result<Self, ServiceError> {
-        let id = match (&self.name, self.id) {
-            (Some(name), None) => launch_template_id(name),
-            (None, Some(id)) => id,
-            _ => {
-                return Err(invalid_parameter(
-                    "Exactly one of launch template name and launch template id must be given",
-                ));
-            }
-        };
-        let version = self.version.unwrap_or_else(|| "1".to_owned());
+    /// The template as EKS answers it, with name, id and version, from what a request says: either
+    /// a name or an id. Source: EKS User Guide, "Customize managed nodes with launch templates".
+    pub(super) fn resolved(
+        self,
+        ec2: &ec2::Region,
+        instance_types: &[String],
+    ) -> Result<Self, ServiceError> {
+        if self.name.is_some() == self.id.is_some() {
+            return Err(invalid_parameter(
+                "Exactly one of launch template name and launch template id must be given",
+            ));
+        }
+        let template = self.find(ec2).ok_or_else(|| self.missing())?;
+        let number = self.number(template);
+        let data = self.data(template).ok_or_else(|| {
+            invalid_request(format!(
+                "Could not find the specified version {} for the launch template with ID {}.",
+                self.version.as_deref().unwrap_or("$Default"),
+                template.id
+            ))
+        })?;
+        if data.get("instanceType").is_some() && !instance_types.is_empty() {
+            return Err(invalid_request(
+                "Cannot specify instance types in launch template and API Request",
+            ));
+        }
+        if let Some(member) = NOT_IN_TEMPLATES.iter().find(|m| data.get(**m).is_some()) {
+            return Err(invalid_parameter(format!(
+                "Launch template should not specify {member}"
+            )));
+        }
         Ok(Self {
-            name: self.name,
-            id: Some(id),
-            version: Some(version),
+            name: Some(template.name.clone()),
+            id: Some(template.id.clone()),
+            version: number.map(|number| number.to_string()),
         })
+    }
+
+    fn missing(&self) -> ServiceError {
+        let what = match (&self.name, &self.id) {
+            (Some(name), _) => format!("name {name}"),
+            (None, id) => format!("ID {}", id.as_deref().unwrap_or_default()),
+        };
+        invalid_request(format!(
+            "The specified launch template, with template {what}, does not exist."
+        ))
+    }
+
+    /// The template that is meant, if it exists.
+    pub(super) fn find<'e>(&self, ec2: &'e ec2::Region) -> Option<&'e ec2::LaunchTemplate> {
+        match (&self.name, &self.id) {
+            (Some(name), _) => ec2.launch_template_named(name),
+            (None, Some(id)) => ec2.launch_templates.get(id),
+            (None, None) => None,
+        }
+    }
+
+    fn number(&self, template: &ec2::LaunchTemplate) -> Option<u64> {
+        match self.version.as_deref() {
+            None | Some("$Default") => Some(template.default_version),
+            Some("$Latest") => Some(template.latest_version),
+            Some(number) => number.parse().ok(),
+        }
+    }
+
+    /// What the version says that is meant, if it exists.
+    pub(super) fn data<'e>(&self, template: &'e ec2::LaunchTemplate) -> Option<&'e Value> {
+        let version = template.versions.get(&self.number(template)?)?;
+        Some(&version.data)
     }
 
     /// Whether a request that names `other` means this template, whatever the version.
@@ -482,11 +542,15 @@ mod tests {
             id: id.map(str::to_owned),
             version: None,
         };
-        let named = template(Some("c-group"), None).resolved().expect("valid");
-        assert_eq!(named.version.as_deref(), Some("1"));
-        assert!(named.is_same_as(&template(None, named.id.as_deref())));
-        assert!(!named.is_same_as(&template(Some("other"), None)));
-        assert!(template(None, None).resolved().is_err());
-        assert!(template(Some("n"), Some("lt-1")).resolved().is_err());
+        let ec2 = ec2::Region::default();
+        let refusal = |asked: LaunchTemplate| asked.resolved(&ec2, &[]).expect_err("refused");
+        for wrong in [template(None, None), template(Some("n"), Some("lt-1"))] {
+            assert_eq!(refusal(wrong).code, "InvalidParameterException");
+        }
+        let missing = refusal(template(Some("n"), None));
+        assert_eq!(
+            missing.message,
+            "The specified launch template, with template name n, does not exist."
+        );
     }
 }

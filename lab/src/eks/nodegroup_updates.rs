@@ -168,7 +168,7 @@ pub(super) fn update_version(region: &mut Region, request: &Request<'_>) -> Serv
     let about = |e: ServiceError| e.cluster(&cluster.name).nodegroup(&group.name);
     must_be_free(group).map_err(about)?;
     cluster.must_be_active().map_err(about)?;
-    let (spec, params) = raised(cluster, group, input).map_err(about)?;
+    let (spec, params) = raised(cluster, group, request, input).map_err(about)?;
     let new = NewUpdate {
         subject: Subject::Nodegroup(group.name.clone()),
         kind: UpdateType::VersionUpdate,
@@ -183,6 +183,7 @@ pub(super) fn update_version(region: &mut Region, request: &Request<'_>) -> Serv
 fn raised(
     cluster: &Cluster,
     group: &Nodegroup,
+    request: &Request<'_>,
     input: UpdateVersionInput,
 ) -> Result<(NodegroupSpec, Params), ServiceError> {
     let current = &group.spec;
@@ -219,10 +220,7 @@ fn raised(
                 "A node group can't change to another launch template, only to another version",
             ));
         }
-        (Some(asked), Some(current)) => Some(LaunchTemplate {
-            version: asked.version.or_else(|| current.version.clone()),
-            ..current.clone()
-        }),
+        (Some(asked), Some(_)) => Some(asked.resolved(request.ec2, &group.instance_types)?),
     };
     let mut params = vec![
         ("Version", version.to_string()),

@@ -16,8 +16,8 @@ use super::node_spec::{
     check_instance_types, check_labels, check_taints,
 };
 use super::request::{Request, Served, Tags, Token, check_tags, epoch};
-use super::rules;
 use super::state::{Cluster, Happening, Issue, Quotas, Region};
+use super::{roles, rules};
 use crate::call::ServiceError;
 
 /// A managed node group.
@@ -154,6 +154,7 @@ fn begin(
     let name = input.nodegroup_name;
     rules::nodegroup_name(&name)?;
     rules::role_arn(&input.node_role)?;
+    roles::of_nodes(request, &input.node_role)?;
     check_tags(&input.tags).map_err(invalid_parameter)?;
     check_labels(&input.labels)?;
     check_taints(&input.taints)?;
@@ -170,7 +171,7 @@ fn begin(
     let update_config = input.update_config.unwrap_or_default().checked(None)?;
     let launch_template = input
         .launch_template
-        .map(LaunchTemplate::resolved)
+        .map(|template| template.resolved(request.ec2, &input.instance_types))
         .transpose()?;
     let disk_size = disk_size(input.disk_size, launch_template.is_some())?;
     let ami_type = input.ami_type.unwrap_or_default();

@@ -8,8 +8,8 @@ use super::addons::PodIdentity;
 use super::catalog::Addon;
 use super::error::{About, in_use, invalid_parameter, invalid_request, not_found};
 use super::request::{Request, Served, Tags, Token, check_tags, epoch};
-use super::rules;
 use super::state::{Cluster, Region};
+use super::{roles, rules};
 use crate::call::ServiceError;
 use crate::ids::stable_hex;
 
@@ -64,6 +64,7 @@ pub(super) fn create(region: &mut Region, request: &Request<'_>) -> Served {
     }
     check_tags(&input.tags).map_err(|why| about(invalid_parameter(why)))?;
     rules::role_arn(&input.role_arn).map_err(about)?;
+    roles::of_pods(request, &input.role_arn).map_err(about)?;
     if let Some(target) = &input.target_role_arn {
         rules::role_arn(target).map_err(about)?;
     }
@@ -141,6 +142,9 @@ pub(super) fn update(region: &mut Region, request: &Request<'_>) -> Served {
     }
     for arn in input.role_arn.iter().chain(&input.target_role_arn) {
         rules::role_arn(arn).map_err(about)?;
+    }
+    if let Some(arn) = &input.role_arn {
+        roles::of_pods(request, arn).map_err(about)?;
     }
     association.role_arn = input.role_arn.unwrap_or(association.role_arn);
     association.target_role_arn = input.target_role_arn.or(association.target_role_arn);

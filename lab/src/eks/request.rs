@@ -10,7 +10,7 @@ use serde_json::error::Category;
 
 use super::error::invalid_parameter;
 use crate::call::{Call, ServiceError};
-use crate::ec2;
+use crate::{ec2, iam, kms};
 
 /// What an operation answers before it is written out.
 pub(super) type Served = Result<Value, ServiceError>;
@@ -22,15 +22,38 @@ pub(super) struct Request<'a> {
     labels: Vec<(&'static str, String)>,
     /// EC2 in the request's account and region.
     pub(super) ec2: &'a ec2::Region,
+    /// IAM in the request's account.
+    pub(super) iam: &'a iam::Account,
+    /// KMS in the request's account and region.
+    pub(super) kms: &'a kms::Region,
+}
+
+/// The services that EKS looks at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub(super) ec2: &'a ec2::Region,
+    pub(super) iam: &'a iam::Account,
+    pub(super) kms: &'a kms::Region,
 }
 
 impl<'a> Request<'a> {
     pub(super) fn new(
         call: &'a Call,
         labels: Vec<(&'static str, String)>,
-        ec2: &'a ec2::Region,
+        Around { ec2, iam, kms }: Around<'a>,
     ) -> Self {
-        Self { call, labels, ec2 }
+        Self {
+            call,
+            labels,
+            ec2,
+            iam,
+            kms,
+        }
+    }
+
+    /// The call itself.
+    pub(super) fn call(&self) -> &'a Call {
+        self.call
     }
 
     /// The world's time.

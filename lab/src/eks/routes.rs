@@ -13,7 +13,8 @@ use crate::wire::path::labels;
 /// One operation.
 #[derive(Debug)]
 pub(super) struct Route {
-    operation: &'static str,
+    /// Its name.
+    pub(super) operation: &'static str,
     method: Method,
     /// As in the API reference; a segment in braces stands for any one segment.
     path: &'static str,

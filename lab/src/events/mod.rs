@@ -2,6 +2,7 @@
 //! event bus and their targets. No event is ever sent here.
 
 mod error;
+mod needs;
 mod pattern;
 mod rules;
 mod schedule;
@@ -19,6 +20,8 @@ use crate::call::{Answer, Call, ServiceError};
 use crate::world::World;
 
 pub use targets::Target;
+
+pub(crate) use needs::needs;
 
 /// The event bus that every account has, and the only one here.
 const DEFAULT_BUS: &str = "default";

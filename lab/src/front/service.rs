@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, Method, StatusCode};
 
+use crate::authorization::Need;
 use crate::call::{Answer, Call, ServiceError};
 use crate::wire::Protocol;
 use crate::wire::form::Form;
@@ -148,6 +149,23 @@ impl Service {
             Self::Sqs => sqs::handle(world, call),
             Self::Events => events::handle(world, call),
             Self::Connect => connect::handle(world, call),
+        }
+    }
+
+    /// What a caller must be allowed for a request to succeed.
+    pub fn needs(self, world: &World, call: &Call) -> Vec<Need> {
+        match self {
+            Self::Sts => sts::needs(call),
+            Self::Iam => iam::needs(world, call),
+            Self::Ec2 => ec2::needs(world, call),
+            Self::Kms => kms::needs(world, call),
+            Self::Logs => logs::needs(call),
+            Self::Ssm => ssm::needs(call),
+            Self::Eks => eks::needs(world, call),
+            Self::Efs => efs::needs(world, call),
+            Self::Sqs => sqs::needs(call),
+            Self::Events => events::needs(call),
+            Self::Connect => Vec::new(),
         }
     }
 

@@ -13,6 +13,7 @@ mod error;
 pub mod grammar;
 mod inline;
 mod instance_profiles;
+mod needs;
 mod oidc;
 mod policies;
 pub mod policy;
@@ -33,6 +34,7 @@ use crate::front::service::invalid_action;
 use crate::world::World;
 
 pub use aws_managed::AwsManaged;
+pub(crate) use needs::needs;
 pub use service_linked::{LinkedService, ensure as ensure_service_linked_role};
 pub use state::{
     Account, InstanceProfile, ManagedPolicy, OidcProvider, PolicyVersion, Role, oidc_provider_arn,

@@ -8,6 +8,7 @@ mod deletion;
 mod error;
 mod grants;
 mod keys;
+mod needs;
 mod page;
 mod policies;
 mod rotation;
@@ -19,6 +20,7 @@ mod tests;
 use crate::call::{Answer, Call, ServiceError};
 use crate::world::World;
 
+pub(crate) use needs::needs;
 pub use state::{Alias, Grant, Key, KeyState, Region, Rotation};
 
 /// Answers one request.

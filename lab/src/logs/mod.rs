@@ -2,6 +2,7 @@
 //! them (JSON 1.1). Nothing is logged.
 
 mod groups;
+mod needs;
 mod state;
 mod tags;
 #[cfg(test)]
@@ -11,6 +12,8 @@ use crate::call::{Answer, Call, ServiceError};
 use crate::world::World;
 
 pub use state::{LogGroup, LogGroupClass, Region};
+
+pub(crate) use needs::needs;
 
 /// Answers one request.
 ///

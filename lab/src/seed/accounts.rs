@@ -73,6 +73,20 @@ pub(super) fn ci(world: &mut World, home: &str) {
             });
     }
     role(world, home, CI_ROLE, &statements);
+    let name = CI_ROLE.rsplit('/').next().unwrap_or(CI_ROLE);
+    if let Some(role) = world.iam(home).roles.get_mut(name) {
+        let assume = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Action": ["sts:AssumeRole", "sts:TagSession"],
+                "Resource": "arn:aws:iam::*:role/*",
+            }],
+        });
+        role.inline
+            .entry("assume-pipeline-roles".to_owned())
+            .or_insert(assume);
+    }
 }
 
 /// The id of the organisation whose CircleCI jobs a home account knows.

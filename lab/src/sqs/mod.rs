@@ -3,6 +3,7 @@
 
 mod attributes;
 mod error;
+mod needs;
 mod queues;
 mod tags;
 #[cfg(test)]
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::{Answer, Call, ServiceError};
 use crate::world::World;
+
+pub(crate) use needs::needs;
 
 /// Namespace of the types that its errors name.
 pub const NAMESPACE: &str = "com.amazonaws.sqs";

@@ -2,6 +2,7 @@
 //!
 //! No account has parameters of its own here, so any other name isn't found.
 
+mod needs;
 mod public;
 
 use http::StatusCode;
@@ -11,6 +12,8 @@ use crate::call::{Answer, Call, ServiceError};
 use crate::wire::json;
 use crate::world::World;
 use public::Published;
+
+pub(crate) use needs::needs;
 
 /// Most names of one GetParameters request, and most parameters of one page by path.
 const MOST: usize = 10;

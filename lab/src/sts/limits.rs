@@ -1,7 +1,8 @@
 //! What STS takes as parameters. The patterns and lengths are those of its API reference.
 
 use crate::call::ServiceError;
-use crate::credentials::Tag;
+use crate::credentials::{SessionPolicies, Tag};
+use crate::iam::grammar::{self, Kind};
 use crate::wire::form::Form;
 
 /// Shortest session in seconds.
@@ -12,6 +13,10 @@ const LONGEST: u32 = 43_200;
 const DEFAULT: u32 = 3_600;
 /// Longest session in seconds of a role that is assumed by another role's session.
 const LONGEST_CHAINED: u32 = 3_600;
+/// Most characters of a session's inline policy.
+const LONGEST_POLICY: usize = 2048;
+/// Most managed policies of a session.
+const MOST_POLICIES: usize = 10;
 /// Most tags of a session.
 const MOST_TAGS: usize = 50;
 
@@ -108,6 +113,32 @@ pub(super) fn duration(form: &Form, longest: u32, chained: bool) -> Result<u32, 
         ));
     }
     Ok(seconds)
+}
+
+/// Reads `Policy` and `PolicyArns`.
+pub(super) fn session_policies(form: &Form) -> Result<SessionPolicies, ServiceError> {
+    let inline = form.get("Policy").map(|text| {
+        if text.chars().count() > LONGEST_POLICY {
+            let limit = format!("Member must have length less than or equal to {LONGEST_POLICY}");
+            return Err(validation("the policy", "policy", &limit));
+        }
+        grammar::read(text, Kind::Identity)
+            .map_err(|why| ServiceError::bad_request("MalformedPolicyDocument", why))
+    });
+    let managed: Vec<_> = form
+        .structures("PolicyArns.member")
+        .iter()
+        .filter_map(|at| form.get(&format!("{at}.arn")))
+        .map(str::to_owned)
+        .collect();
+    if managed.len() > MOST_POLICIES {
+        let limit = format!("Member must have length less than or equal to {MOST_POLICIES}");
+        return Err(validation("the ARNs", "policyArns", &limit));
+    }
+    Ok(SessionPolicies {
+        inline: inline.transpose()?,
+        managed,
+    })
 }
 
 /// Reads `Tags` and `TransitiveTagKeys`.

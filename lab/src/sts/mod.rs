@@ -5,6 +5,7 @@
 
 mod assume_role;
 mod limits;
+mod needs;
 mod session;
 mod web_identity;
 
@@ -17,6 +18,8 @@ use crate::front::service::{Service, invalid_action};
 use crate::wire::form::Form;
 use crate::wire::xml;
 use crate::world::World;
+
+pub(crate) use needs::needs;
 
 /// The XML namespace of its answers.
 pub const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::credentials::{self, Credential, Session, Tag};
+use crate::credentials::{self, Credential, Session, SessionPolicies, Tag};
 use crate::world::World;
 
 /// A session to be.
@@ -16,6 +16,7 @@ pub(super) struct Grant {
     /// How long it lasts, in seconds.
     pub(super) duration: u32,
     pub(super) tags: Vec<Tag>,
+    pub(super) policies: SessionPolicies,
 }
 
 /// What the answers of both AssumeRole operations tell of a session.
@@ -56,6 +57,7 @@ pub(super) fn issue(world: &mut World, grant: Grant, now: Timestamp) -> Issued {
         session_name,
         duration,
         tags,
+        policies,
     } = grant;
     let duration = world
         .session_limit
@@ -82,6 +84,7 @@ pub(super) fn issue(world: &mut World, grant: Grant, now: Timestamp) -> Issued {
             expires,
             role: role_arn,
             tags,
+            policies,
         }),
     };
     world

@@ -117,6 +117,7 @@ pub(super) fn handle(world: &mut World, call: &Call, form: &Form) -> Answer {
         session_name,
         duration,
         tags: Vec::new(),
+        policies: limits::session_policies(form)?,
     };
     let Issued { credentials, user } = session::issue(world, grant, call.received);
     let result = AssumeRoleWithWebIdentityResult {

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::client::{Client, NONPROD, ROLE, Response, form_body, lab, plain, seed, world};
 use http::Method;
 use psk_lab::faults::Faults;
+use psk_lab::iam::Role;
 use psk_lab::state;
 use psk_lab::{Lab, LabError, Options};
 
@@ -194,6 +195,14 @@ async fn what_a_call_writes_is_kept_before_it_is_answered() {
     .unwrap();
     let client = Client::base(&lab).assume(NONPROD).await;
     let subnets: Vec<String> = lab.with_world(|world| {
+        let trust = serde_json::json!({ "Statement": {
+            "Effect": "Allow",
+            "Principal": { "Service": "eks.amazonaws.com" },
+            "Action": "sts:AssumeRole",
+        } });
+        let role = Role::new("/", "c-cluster", "AROA", trust, world.clock.base());
+        let roles = &mut world.iam(NONPROD).roles;
+        roles.insert(role.name.clone(), role);
         let subnets = world.ec2(NONPROD, "us-east-1").subnets.values();
         subnets
             .filter(|s| s.tags["Tier"] == "intra")

@@ -292,10 +292,10 @@ fn the_authentication_mode_moves_forward() {
 
 #[test]
 fn secrets_are_encrypted_once_and_for_all() {
-    let key = "arn:aws:kms:us-east-1:111122223333:key/k";
+    let mut bench = Bench::with_cluster(json!({}));
+    let key = bench.key();
     let body = json!({ "encryptionConfig": [{ "resources": ["secrets"], "provider": { "keyArn": key } }] });
     let path = "/clusters/c/encryption-config/associate";
-    let mut bench = Bench::with_cluster(json!({}));
     let answer = bench.post(path, body.clone()).expect("accepted");
     assert_eq!(answer["update"]["type"], "AssociateEncryptionConfig");
     bench.wait(TEN_MINUTES);

@@ -9,17 +9,21 @@ mod identity_providers;
 mod insights;
 mod nodegroups;
 mod pod_identity;
+mod refusals;
 mod seed;
 mod tags;
+
+use std::collections::BTreeMap;
 
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::node_spec::launch_template_id;
 use super::{Failure, Happening, Issue, Region, handle};
 use crate::call::{Call, ServiceError};
-use crate::ec2;
 use crate::world::World;
+use crate::{ec2, iam};
 
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "us-east-1";
@@ -41,7 +45,72 @@ impl Bench {
         let now: Timestamp = "2026-11-23T08:00:00Z".parse().expect("a time");
         let mut world = World::empty(now, [7; 32]);
         *world.ec2(ACCOUNT, REGION) = network("c");
-        Self { world, now }
+        let mut bench = Self { world, now };
+        for name in [
+            "c-cluster",
+            "c-eks-node-group",
+            "KarpenterController-c",
+            "Other",
+        ] {
+            bench.role(name, &["eks", "ec2", "pods.eks"]);
+        }
+        bench
+    }
+
+    /// A role that trusts these services of AWS.
+    fn role(&mut self, name: &str, trusted: &[&str]) {
+        let trusted: Vec<_> = trusted
+            .iter()
+            .map(|service| format!("{service}.amazonaws.com"))
+            .collect();
+        let trust = json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "Service": trusted },
+            "Action": ["sts:AssumeRole", "sts:TagSession"],
+        }] });
+        let role = iam::Role::new("/", name, format!("AROA{name}"), trust, self.now);
+        self.world.iam(ACCOUNT).roles.insert(name.to_owned(), role);
+    }
+
+    /// The ARN of a new key.
+    fn key(&mut self) -> String {
+        let call = Call {
+            operation: "CreateKey".to_owned(),
+            account: ACCOUNT.to_owned(),
+            region: REGION.to_owned(),
+            now: self.now,
+            ..Call::default()
+        };
+        let reply = crate::kms::handle(&mut self.world, &call).expect("a key");
+        let made: Value = serde_json::from_slice(&reply.body).expect("JSON");
+        let arn = made["KeyMetadata"]["Arn"].as_str().expect("an ARN");
+        arn.to_owned()
+    }
+
+    /// A launch template whose versions say this.
+    fn template(&mut self, name: &str, versions: &[Value]) {
+        let id = launch_template_id(name);
+        let version = |data: &Value| ec2::LaunchTemplateVersion {
+            description: None,
+            created: self.now,
+            created_by: String::new(),
+            data: data.clone(),
+            token: None,
+        };
+        let versions: BTreeMap<u64, _> = (1..).zip(versions.iter().map(version)).collect();
+        let template = ec2::LaunchTemplate {
+            id: id.clone(),
+            name: name.to_owned(),
+            created: self.now,
+            created_by: String::new(),
+            default_version: 1,
+            latest_version: versions.len() as u64,
+            versions,
+            tags: BTreeMap::new(),
+            token: None,
+        };
+        let templates = &mut self.world.ec2(ACCOUNT, REGION).launch_templates;
+        templates.insert(id, template);
     }
 
     /// With the active cluster `c`.

@@ -9,6 +9,7 @@ const GROUP: &str = "/clusters/c/node-groups/g";
 
 fn with_group(body: Value) -> Bench {
     let mut bench = Bench::with_cluster(json!({ "version": "1.35" }));
+    bench.template("c-g", &[json!({}), json!({})]);
     let mut whole = group("g");
     for (member, value) in body.as_object().expect("an object") {
         whole[member] = value.clone();
@@ -125,6 +126,7 @@ fn refuses_what_is_not_valid() {
 #[test]
 fn a_launch_template_says_the_disk() {
     let mut bench = Bench::with_cluster(json!({}));
+    bench.template("c-g", &[json!({}), json!({}), json!({})]);
     let mut body = group("g");
     body["launchTemplate"] = json!({ "name": "c-g", "version": "3" });
     body["diskSize"] = json!(50);

@@ -159,6 +159,7 @@ fn what_is_seeded_would_have_been_accepted() {
         .post(&format!("{GROUP}/update-config"), wider)
         .expect("valid labels and taints");
     bench.wait(TEN_MINUTES);
+    bench.template("c-management", &[json!({}), json!({})]);
     let next = json!({ "launchTemplate": { "name": "c-management", "version": "2" } });
     bench
         .post(&format!("{GROUP}/update-version"), next)
