@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Shared;
 use super::addon_versions::{Catalog, Versions};
 use super::cluster;
-use super::iam_role::Role;
+use super::iam_role::{ADDON_ROLES, PASSED_TO_EKS, Role};
 use super::tags::{self, Tags};
 use crate::aws::{Doing, OrAbsent, Session};
 use crate::inventory::{AddonVersion, EksVersion, ResolveConflicts};
@@ -102,6 +102,11 @@ impl Resource for Addon {
             actions: &["eks:DescribeAddonConfiguration"],
             on: &["*"],
             condition: None,
+        },
+        Grant {
+            actions: &["iam:PassRole"],
+            on: ADDON_ROLES,
+            condition: Some(PASSED_TO_EKS),
         },
     ];
 

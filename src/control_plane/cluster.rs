@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use aws_sdk_eks::types::{Cluster as Described, ClusterStatus};
 
-use super::iam_role::Role;
+use super::iam_role::{PASSED_TO_EKS, Role};
 use super::network::Subnets;
 use super::{Shared, Tags};
 use crate::aws::{Doing, OrAbsent, Session};
 use crate::inventory::EksVersion;
-use crate::reconcile::{Diff, Error, Grant, Handle, Polling, Progress, Resource, State};
+use crate::reconcile::{Condition, Diff, Error, Grant, Handle, Polling, Progress, Resource, State};
 
 mod change;
 mod diff;
@@ -140,6 +140,28 @@ impl Resource for Cluster {
         Grant {
             actions: &["eks:DescribeClusterVersions"],
             on: &["*"],
+            condition: None,
+        },
+        // What EKS does in the name of who creates a cluster. Sources: EKS User Guide,
+        // "Identity-based policy examples" and "Using roles for Amazon EKS clusters"; the refusals
+        // that name what is missing.
+        Grant {
+            actions: &["iam:PassRole"],
+            on: &["arn:{partition}:iam::{account}:role/*-cluster"],
+            condition: Some(PASSED_TO_EKS),
+        },
+        Grant {
+            actions: &["iam:CreateServiceLinkedRole"],
+            on: &["arn:{partition}:iam::{account}:role/aws-service-role/eks.amazonaws.com/*"],
+            condition: Some(Condition {
+                operator: "StringEquals",
+                key: "iam:AWSServiceName",
+                values: &["eks.amazonaws.com"],
+            }),
+        },
+        Grant {
+            actions: &["kms:CreateGrant", "kms:DescribeKey"],
+            on: &["arn:{partition}:kms:*:{account}:key/*"],
             condition: None,
         },
     ];

@@ -72,20 +72,29 @@ impl Resource for FileSystem {
     /// Its id.
     type Output = String;
     const KIND: &'static str = "efs_file_system";
-    const GRANTS: &'static [Grant] = &[Grant {
-        actions: &[
-            "elasticfilesystem:CreateFileSystem",
-            "elasticfilesystem:DeleteFileSystem",
-            "elasticfilesystem:DescribeBackupPolicy",
-            "elasticfilesystem:DescribeFileSystems",
-            "elasticfilesystem:DescribeLifecycleConfiguration",
-            "elasticfilesystem:PutBackupPolicy",
-            "elasticfilesystem:PutLifecycleConfiguration",
-            "elasticfilesystem:TagResource",
-        ],
-        on: &["arn:{partition}:elasticfilesystem:*:{account}:file-system/*"],
-        condition: None,
-    }];
+    const GRANTS: &'static [Grant] = &[
+        // Neither is about a file system that IAM could name.
+        Grant {
+            actions: &[
+                "elasticfilesystem:CreateFileSystem",
+                "elasticfilesystem:DescribeFileSystems",
+            ],
+            on: &["*"],
+            condition: None,
+        },
+        Grant {
+            actions: &[
+                "elasticfilesystem:DeleteFileSystem",
+                "elasticfilesystem:DescribeBackupPolicy",
+                "elasticfilesystem:DescribeLifecycleConfiguration",
+                "elasticfilesystem:PutBackupPolicy",
+                "elasticfilesystem:PutLifecycleConfiguration",
+                "elasticfilesystem:TagResource",
+            ],
+            on: &["arn:{partition}:elasticfilesystem:*:{account}:file-system/*"],
+            condition: None,
+        },
+    ];
 
     fn name(&self) -> String {
         self.wanted.name.clone()

@@ -94,6 +94,21 @@ const ROLES: &[&str] = &[
     "arn:{partition}:iam::{account}:role/KarpenterController-*",
 ];
 
+/// The roles of add-ons' pods.
+pub(super) const ADDON_ROLES: &[&str] = &[
+    "arn:{partition}:iam::{account}:role/PSKRoles/*-vpc-cni",
+    "arn:{partition}:iam::{account}:role/PSKRoles/*-ebs-csi-controller-sa",
+    "arn:{partition}:iam::{account}:role/PSKRoles/*-efs-csi-controller-sa",
+];
+
+/// That a role is given to EKS and nobody else. Source: EKS User Guide, "Identity-based policy
+/// examples".
+pub(super) const PASSED_TO_EKS: Condition = Condition {
+    operator: "StringEquals",
+    key: "iam:PassedToService",
+    values: &["eks.amazonaws.com"],
+};
+
 /// The managed policies that psk attaches to roles. It could attach no other.
 pub(super) const ATTACHABLE: &[&str] = &[
     "arn:*:iam::aws:policy/AmazonEKS*",

@@ -26,7 +26,9 @@ use super::tags::{self, Tags};
 use super::token::token;
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::reconcile::plan::Action;
-use crate::reconcile::{Diff, DiffBuilder, Error, Grant, Polling, Progress, Resource, State};
+use crate::reconcile::{
+    Condition, Diff, DiffBuilder, Error, Grant, Polling, Progress, Resource, State,
+};
 
 /// How long EC2 may take to know everywhere of a new template or version.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -132,6 +134,30 @@ impl Resource for LaunchTemplate {
             ],
             on: &["arn:{partition}:ec2:*:{account}:launch-template/*"],
             condition: None,
+        },
+        // EKS refuses a template to whom may not launch instances with it. Source: EC2 Auto Scaling
+        // User Guide, "Control Amazon EC2 launch template usage in Auto Scaling groups".
+        Grant {
+            actions: &["ec2:RunInstances"],
+            on: &["*"],
+            condition: Some(Condition {
+                operator: "ArnLike",
+                key: "ec2:LaunchTemplate",
+                values: &["arn:*:ec2:*:*:launch-template/*"],
+            }),
+        },
+        Grant {
+            actions: &["ec2:CreateTags"],
+            on: &[
+                "arn:{partition}:ec2:*:{account}:instance/*",
+                "arn:{partition}:ec2:*:{account}:network-interface/*",
+                "arn:{partition}:ec2:*:{account}:volume/*",
+            ],
+            condition: Some(Condition {
+                operator: "StringEquals",
+                key: "ec2:CreateAction",
+                values: &["RunInstances"],
+            }),
         },
         Grant {
             actions: &["eks:ListNodegroups"],

@@ -6,14 +6,14 @@ use std::time::Duration;
 use aws_sdk_eks::types::{AmiTypes, Nodegroup, NodegroupStatus};
 use serde::Serialize;
 
-use super::iam_role::Role;
+use super::iam_role::{PASSED_TO_EKS, Role};
 use super::launch_template::TemplateFacts;
 use super::network::Subnets;
 use super::{Tags, cluster};
 use crate::aws::{Doing, OrAbsent, Session};
 use crate::inventory::EksVersion;
 use crate::reconcile::plan::Action;
-use crate::reconcile::{Diff, Error, Grant, Handle, Polling, Progress, Resource, State};
+use crate::reconcile::{Condition, Diff, Error, Grant, Handle, Polling, Progress, Resource, State};
 
 mod change;
 mod diff;
@@ -149,6 +149,10 @@ pub struct Facts {
     pub node_role: String,
 }
 
+/// The role of managed node groups' own service.
+const LINKED_ROLE: &[&str] =
+    &["arn:{partition}:iam::{account}:role/aws-service-role/eks-nodegroup.amazonaws.com/*"];
+
 impl Resource for NodeGroup {
     type Observed = Observed;
     type Output = Facts;
@@ -175,6 +179,37 @@ impl Resource for NodeGroup {
             ],
             on: &["arn:{partition}:eks:*:{account}:nodegroup/*"],
             condition: None,
+        },
+        // What EKS does in the name of who creates a node group. Sources: Step Functions Developer
+        // Guide, "IAM policies for calling Amazon EKS"; the refusals that name what is missing.
+        Grant {
+            actions: &["ec2:DescribeSubnets"],
+            on: &["*"],
+            condition: None,
+        },
+        Grant {
+            actions: &["iam:GetRole", "iam:ListAttachedRolePolicies"],
+            on: &["arn:{partition}:iam::{account}:role/*-eks-node-group"],
+            condition: None,
+        },
+        Grant {
+            actions: &["iam:PassRole"],
+            on: &["arn:{partition}:iam::{account}:role/*-eks-node-group"],
+            condition: Some(PASSED_TO_EKS),
+        },
+        Grant {
+            actions: &["iam:GetRole"],
+            on: LINKED_ROLE,
+            condition: None,
+        },
+        Grant {
+            actions: &["iam:CreateServiceLinkedRole"],
+            on: LINKED_ROLE,
+            condition: Some(Condition {
+                operator: "StringEquals",
+                key: "iam:AWSServiceName",
+                values: &["eks-nodegroup.amazonaws.com"],
+            }),
         },
     ];
 

@@ -55,6 +55,14 @@ pub struct Observed {
     pub tags: Tags,
 }
 
+/// The roles that pods get by associations.
+const POD_ROLES: &[&str] = &[
+    "arn:{partition}:iam::{account}:role/KarpenterController-*",
+    "arn:{partition}:iam::{account}:role/PSKRoles/*-vpc-cni",
+    "arn:{partition}:iam::{account}:role/PSKRoles/*-ebs-csi-controller-sa",
+    "arn:{partition}:iam::{account}:role/PSKRoles/*-efs-csi-controller-sa",
+];
+
 impl Resource for PodIdentityAssociation {
     type Observed = Observed;
     type Output = ();
@@ -78,9 +86,15 @@ impl Resource for PodIdentityAssociation {
             on: &["arn:{partition}:eks:*:{account}:podidentityassociation/*"],
             condition: None,
         },
+        // EKS reads the role's trust policy in the caller's name before it takes the role.
+        Grant {
+            actions: &["iam:GetRole"],
+            on: POD_ROLES,
+            condition: None,
+        },
         Grant {
             actions: &["iam:PassRole"],
-            on: &["arn:{partition}:iam::{account}:role/KarpenterController-*"],
+            on: POD_ROLES,
             condition: Some(Condition {
                 operator: "StringEquals",
                 key: "iam:PassedToService",
