@@ -13,6 +13,7 @@ pub mod fanout;
 pub mod inventory;
 pub mod logging;
 pub mod onepassword;
+pub mod open_files;
 pub mod pipeline;
 pub mod reconcile;
 pub mod release;

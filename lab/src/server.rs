@@ -40,6 +40,9 @@ const BODY_LIMIT: usize = 1 << 20;
 /// How long connections may take to end when the lab is stopped.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long no connection is accepted after one couldn't be.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// What every connection shares.
@@ -243,6 +246,8 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: Canc
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "the lab could not accept a connection");
+                    // Out of files, most likely: asking again at once would only keep busy.
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             },

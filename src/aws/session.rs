@@ -10,13 +10,12 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::types::Tag;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_types::region::Region;
-use tokio::sync::Semaphore;
 
 use super::credentials::{self, AssumedRole};
 use super::error::{CallError, Doing};
-use super::http;
+use super::http::{Connections, Http};
 use super::memo::Memo;
 use super::pace::Pacer;
 use super::recorder::Recorder;
@@ -109,8 +108,7 @@ impl Identity {
 #[derive(Debug)]
 pub struct Aws {
     config: SdkConfig,
-    http: SharedHttpClient,
-    places: Arc<Semaphore>,
+    http: Http,
     env: Env,
     base: SharedCredentialsProvider,
     identity: Identity,
@@ -121,19 +119,22 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Reads psk's own identity and endpoints from `env`. Calls nothing yet.
+    /// Reads psk's own identity and endpoints from `env`. Calls nothing yet. Keeps its connections
+    /// to what a process that may have this many files open can have.
     ///
     /// # Errors
     /// A pipeline, role or commit that can't be a session tag, or an `AWS_MAX_ATTEMPTS` that is no
     /// number.
-    pub async fn new(env: Env, identity: Identity) -> Result<Self, CallError> {
-        let http = http::client();
+    pub async fn new(env: Env, identity: Identity, open_files: u64) -> Result<Self, CallError> {
+        let http = Http::new(Connections::within(open_files));
         let region = env
             .get("AWS_REGION")
             .or_else(|| env.get("AWS_DEFAULT_REGION"))
             .unwrap_or("us-east-1");
         let mut loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
-            .http_client(http.clone())
+            .http_client(http.paced(Arc::new(Pacer::for_service("sts"))))
+            // An attempt has its own timeout, and no answer is a long stream.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .no_credentials()
             .region(Region::new(region.to_owned()))
             .retry_config(
@@ -163,7 +164,6 @@ impl Aws {
         Ok(Self {
             config,
             http,
-            places: http::places(),
             env,
             base,
             identity,
@@ -249,11 +249,9 @@ impl Aws {
         // shared by all clusters of an account and region.
         let config_for = |service: &'static str, id: &str| {
             let pacer = Arc::new(Pacer::for_service(service));
-            let mut config = base.to_builder().http_client(http::paced(
-                self.http.clone(),
-                pacer.clone(),
-                self.places.clone(),
-            ));
+            let mut config = base
+                .to_builder()
+                .http_client(self.http.paced(pacer.clone()));
             config.set_endpoint_url(endpoint(&self.env, id));
             (config.build(), Recorder::new(service, pacer))
         };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::env::Env;
 use crate::event::Clock;
+use crate::open_files;
 use crate::style::{ColourChoice, Style};
 
 /// The edges of the process, passed in.
@@ -16,11 +17,13 @@ pub struct Context {
     pub env: Env,
     /// The clock.
     pub clock: Clock,
+    /// How many files the process may have open at once, connections included.
+    pub open_files: u64,
     colour: ColourChoice,
 }
 
 impl Context {
-    /// The process's own edges.
+    /// The process's own edges. It may have as many files open from now on as the system lets it.
     #[expect(
         clippy::disallowed_methods,
         reason = "this is where the clock comes from"
@@ -30,6 +33,7 @@ impl Context {
             root: PathBuf::from("."),
             env: Env::of_process(),
             clock: std::sync::Arc::new(jiff::Timestamp::now),
+            open_files: open_files::raise(),
             colour: ColourChoice::Auto,
         }
     }

@@ -134,7 +134,7 @@ pub(super) async fn run(wish: Wish, args: RunArgs, context: &Context) -> Result<
         polling: Polling::default(),
         force_upgrade: wish.force_upgrade,
     };
-    let aws = Aws::new(world.env.clone(), identity)
+    let aws = Aws::new(world.env.clone(), identity, context.open_files)
         .await
         .map_err(|e| Error::unexpected(e.to_string(), e.next))?;
 

@@ -40,6 +40,7 @@ pub(crate) struct Psk<'a> {
     root: PathBuf,
     written: Vec<PathBuf>,
     secrets: Vec<String>,
+    open_files: Option<u32>,
     lab: Option<&'a Served>,
 }
 
@@ -55,6 +56,7 @@ pub(crate) fn psk<const N: usize>(args: [&str; N]) -> Psk<'static> {
         root: repository().to_owned(),
         written: Vec::new(),
         secrets: secrets.into_iter().chain([CANARY.to_owned()]).collect(),
+        open_files: None,
         lab: None,
     }
 }
@@ -102,6 +104,12 @@ impl<'a> Psk<'a> {
         self
     }
 
+    /// With no more than this many files open at once.
+    pub(crate) fn open_files(mut self, most: u32) -> Self {
+        self.open_files = Some(most);
+        self
+    }
+
     /// With one more text that must be told nowhere.
     pub(crate) fn hiding(mut self, secret: &str) -> Self {
         self.secrets.push(secret.to_owned());
@@ -143,7 +151,16 @@ impl<'a> Psk<'a> {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("psk"));
+        let psk = assert_cmd::cargo::cargo_bin!("psk");
+        let mut command = match self.open_files {
+            None => Command::new(psk),
+            Some(most) => {
+                let mut shell = Command::new("sh");
+                let limited = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
+                shell.arg("-c").arg(limited).arg(psk);
+                shell
+            }
+        };
         command
             .args(&self.args)
             .env_clear()
