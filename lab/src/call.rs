@@ -25,6 +25,8 @@ pub struct Call {
     pub principal: String,
     /// Id of the access key that signed the request, if it is signed.
     pub access_key: Option<String>,
+    /// The cluster whose Kubernetes API the request was sent to; empty for other services.
+    pub about: String,
     /// HTTP method.
     pub method: Method,
     /// Path without query, still percent-encoded (a segment may hold `%2F`).

@@ -4,6 +4,8 @@
 //! Nothing ticks: life cycles are told by timestamps, and a service derives the state of a thing
 //! from them when it is asked.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +41,16 @@ impl Clock {
             } else {
                 Timestamp::MAX
             })
+    }
+
+    /// How much real time passes between two moments of the world.
+    pub fn until(&self, now: Timestamp, then: Timestamp) -> Duration {
+        let seconds = then.duration_since(now).as_secs_f64() / self.speed;
+        Duration::try_from_secs_f64(seconds).unwrap_or(if seconds < 0.0 {
+            Duration::ZERO
+        } else {
+            Duration::MAX
+        })
     }
 
     /// The world's time when the clock was last set.

@@ -98,7 +98,9 @@ impl Lab {
         let listen = |source| LabError::Listen { port, source };
         let listener = server::bind(port).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        shared.listens_at(address);
         let stop = CancellationToken::new();
+        server::serve_kept(&shared, &stop);
         let server = tokio::spawn(server::serve(listener, shared.clone(), stop.clone()));
         Ok(Self {
             address,
@@ -146,7 +148,9 @@ impl Lab {
     /// Looks at or changes the world from outside, as no client can. No call is answered
     /// meanwhile.
     pub fn with_world<T>(&self, visit: impl FnOnce(&mut World) -> T) -> T {
-        visit(&mut self.shared.world())
+        let seen = visit(&mut self.shared.world());
+        self.shared.changed_world();
+        seen
     }
 
     /// Stops: takes no new call, lets those in flight finish, and keeps the world.
@@ -158,6 +162,7 @@ impl Lab {
         if let Err(error) = self.server.await {
             tracing::warn!(%error, "the lab's server ended early");
         }
+        self.shared.end_tasks().await;
         self.shared.keep_all().await?;
         Ok(())
     }

@@ -28,6 +28,7 @@ pub mod ids;
 pub mod journal;
 mod keeper;
 pub mod kms;
+pub mod kubernetes;
 mod lab;
 pub mod logs;
 pub mod pattern;

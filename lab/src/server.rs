@@ -4,9 +4,10 @@
 //! neither of which waits for anything; latency is waited out in between, so a slow call delays no
 //! other.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,7 +22,9 @@ use hyper_util::server::graceful::GracefulShutdown;
 use jiff::Timestamp;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::authorization::{Use, authorize};
 use crate::call::{Answer, Call, Reply, ServiceError};
@@ -31,6 +34,7 @@ use crate::front::service::Service;
 use crate::ids;
 use crate::journal::{Journal, Record};
 use crate::keeper::Keeper;
+use crate::kubernetes::listener;
 use crate::wire::{Protocol, errors};
 use crate::world::World;
 
@@ -49,10 +53,18 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 pub(crate) struct Shared {
     world: Mutex<World>,
     journal: Mutex<Journal>,
-    injector: Injector,
+    pub(crate) injector: Injector,
     keeper: Option<Keeper>,
     enforce_iam: bool,
     requests: AtomicU64,
+    /// Where the lab listens.
+    address: OnceLock<SocketAddr>,
+    /// Tells who watches that the world has changed.
+    changes: watch::Sender<u64>,
+    /// Ids of the clusters whose API is served.
+    apis: Mutex<BTreeSet<String>>,
+    /// What serves them.
+    pub(crate) tasks: TaskTracker,
 }
 
 /// The connection is to be closed without an answer.
@@ -74,7 +86,48 @@ impl Shared {
             keeper,
             enforce_iam,
             requests: AtomicU64::new(0),
+            address: OnceLock::new(),
+            changes: watch::Sender::new(0),
+            apis: Mutex::default(),
+            tasks: TaskTracker::new(),
         }
+    }
+
+    /// Where the lab listens, as clients write it.
+    pub(crate) fn address(&self) -> String {
+        self.address
+            .get()
+            .map(SocketAddr::to_string)
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn listens_at(&self, address: SocketAddr) {
+        // It listens at one address for as long as it is.
+        let _ = self.address.set(address);
+    }
+
+    /// Notes that a cluster's API is served from now on; false if it is already.
+    pub(crate) fn serves(&self, id: &str) -> bool {
+        let mut apis = self.apis.lock().unwrap_or_else(PoisonError::into_inner);
+        apis.insert(id.to_owned())
+    }
+
+    pub(crate) fn serves_no_more(&self, id: &str) {
+        let mut apis = self.apis.lock().unwrap_or_else(PoisonError::into_inner);
+        apis.remove(id);
+    }
+
+    /// Notes that the world has changed, while it is locked.
+    pub(crate) fn changed_world(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.changed();
+        }
+        self.changes.send_modify(|number| *number += 1);
+    }
+
+    /// Hears of changes of the world.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
@@ -108,12 +161,31 @@ impl Shared {
         self.keep().await
     }
 
-    fn request_id(&self) -> String {
+    /// Waits for what serves the clusters' APIs to end.
+    pub(crate) async fn end_tasks(&self) {
+        self.tasks.close();
+        if tokio::time::timeout(GRACE, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "some connections to clusters' APIs were still open when the lab stopped"
+            );
+        }
+    }
+
+    pub(crate) fn request_id(&self) -> String {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         ids::uuid_from(ids::digest(&["request", &number.to_string()]))
     }
 
-    fn record(&self, service: Service, call: &Call, used: Vec<Use>, status: Option<StatusCode>) {
+    pub(crate) fn record(
+        &self,
+        service: Service,
+        call: &Call,
+        used: Vec<Use>,
+        status: Option<StatusCode>,
+    ) {
         self.journal().add(Record {
             service: service.name(),
             operation: call.operation.clone(),
@@ -140,10 +212,8 @@ impl Shared {
                 Err(refused) => return (Err(refused), Vec::new()),
             };
             let answer = service.handle(&mut world, call);
-            if let Some(keeper) = &self.keeper
-                && writes(&call.operation)
-            {
-                keeper.changed();
+            if writes(&call.operation) {
+                self.changed_world();
             }
             (answer, used)
         };
@@ -156,7 +226,7 @@ impl Shared {
     }
 
     async fn answer(
-        &self,
+        self: &Arc<Self>,
         request: Request<Incoming>,
         stop: &CancellationToken,
     ) -> Result<Response<Full<Bytes>>, Dropped> {
@@ -184,10 +254,17 @@ impl Shared {
                 () = stop.cancelled() => return self.drop_call(service, &call),
             }
         }
+        if call.operation == "DescribeCluster"
+            && let Some(name) = call.segments().get(1)
+        {
+            listener::ensure(self, &call.account, &call.region, name, stop);
+        }
         let (answer, used) = match decision.outcome {
-            Outcome::Proceed => self.perform(service, &mut call).await,
+            Outcome::Proceed | Outcome::CutAfter(_) | Outcome::ExpireAfter(_) => {
+                self.perform(service, &mut call).await
+            }
             Outcome::Refuse(error) => (Err(error), Vec::new()),
-            Outcome::Reset => return self.drop_call(service, &call),
+            Outcome::Reset | Outcome::Away(_) => return self.drop_call(service, &call),
             Outcome::ResetAfter => {
                 // The client never learns how it ended: that is the point of this fault.
                 let (_, used) = self.perform(service, &mut call).await;
@@ -235,6 +312,28 @@ impl Shared {
 /// If the port is taken or may not be bound.
 pub(crate) async fn bind(port: u16) -> std::io::Result<TcpListener> {
     TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
+}
+
+/// Serves the APIs of the clusters whose API was served before, under the same addresses.
+pub(crate) fn serve_kept(shared: &Arc<Shared>, stop: &CancellationToken) {
+    let kept: Vec<(String, String, String)> = {
+        let world = shared.world();
+        let regions = world.accounts.iter().flat_map(|(number, account)| {
+            account
+                .regions
+                .iter()
+                .map(move |(name, here)| (number, name, here))
+        });
+        regions
+            .flat_map(|(number, name, here)| {
+                let clusters = here.eks.served().into_iter();
+                clusters.map(move |cluster| (number.clone(), name.clone(), cluster))
+            })
+            .collect()
+    };
+    for (account, region, cluster) in kept {
+        listener::ensure(shared, &account, &region, &cluster, stop);
+    }
 }
 
 /// Serves until stopped, then lets the calls in flight finish.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::credentials::Credential;
 use crate::ids::Ids;
-use crate::{connect, ec2, efs, eks, events, iam, kms, logs, sqs};
+use crate::{connect, ec2, efs, eks, events, iam, kms, kubernetes, logs, sqs};
 
 /// The world. All of it is data, so it can be kept in a file between runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -66,6 +66,8 @@ pub struct Region {
     pub sqs: sqs::Region,
     /// Amazon EventBridge.
     pub events: events::Region,
+    /// What is inside the clusters.
+    pub kubernetes: kubernetes::Region,
 }
 
 impl World {

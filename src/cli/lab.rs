@@ -201,6 +201,10 @@ fn in_lab(env: Env, lab: &Lab) -> Env {
         ["AWS_", "OP_", "CIRCLE_OIDC_", "ACTIONS_ID_TOKEN_"]
             .iter()
             .any(|prefix| name.starts_with(prefix))
+            // The lab is on this machine.
+            || ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
+                .iter()
+                .any(|proxy| name.eq_ignore_ascii_case(proxy))
     };
     env.without(leads_out).with(lab.exports())
 }

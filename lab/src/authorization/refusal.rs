@@ -46,7 +46,9 @@ pub(super) fn error(
                 need.action
             ),
         ),
-        Service::Eks | Service::Connect => denied(StatusCode::FORBIDDEN, sentence),
+        Service::Eks | Service::Kubernetes | Service::Connect => {
+            denied(StatusCode::FORBIDDEN, sentence)
+        }
         Service::Sqs => ServiceError {
             query_code: Some("AccessDenied"),
             ..denied(StatusCode::FORBIDDEN, sentence)

@@ -34,8 +34,8 @@ pub(super) struct AccessEntry {
     pub(super) arn: String,
     principal: String,
     kind: EntryType,
-    groups: Vec<String>,
-    username: String,
+    pub(super) groups: Vec<String>,
+    pub(super) username: String,
     created_at: Timestamp,
     modified_at: Timestamp,
     pub(super) tags: Tags,
@@ -385,6 +385,28 @@ fn policy_arn(name: &str) -> String {
 }
 
 impl AccessEntry {
+    /// Names of the policies that it is associated with, each with the namespaces that it is for;
+    /// none for the whole cluster.
+    pub(super) fn policies(&self) -> Vec<(String, Vec<String>)> {
+        self.policies
+            .iter()
+            .map(|(arn, associated)| {
+                let name = arn.rsplit('/').next().unwrap_or_default();
+                (name.to_owned(), associated.scope.namespaces.clone())
+            })
+            .collect()
+    }
+
+    /// Whether Linux nodes join with it.
+    pub(super) fn is_for_nodes(&self) -> bool {
+        self.kind.is_for_nodes()
+    }
+
+    /// The role's name without its path.
+    pub(super) fn role_name(&self) -> &str {
+        self.principal.rsplit('/').next().unwrap_or_default()
+    }
+
     fn new(cluster: &Cluster, principal: &str, kind: EntryType, now: Timestamp) -> Self {
         let (what, name) = rules::iam_principal(principal).unwrap_or(("role", principal));
         let account = principal.split(':').nth(4).unwrap_or_default();

@@ -93,6 +93,12 @@ impl Agenda {
         );
     }
 
+    /// When the next thing happens to a cluster.
+    pub(super) fn next(&self, cluster: &str) -> Option<Timestamp> {
+        let job = self.0.iter().find(|job| job.cluster == cluster)?;
+        Some(job.due)
+    }
+
     fn take_due(&mut self, now: Timestamp) -> Option<Job> {
         if self.0.first()?.due <= now {
             Some(self.0.remove(0))

@@ -17,6 +17,7 @@ mod cluster_updates;
 mod clusters;
 mod error;
 mod identity_providers;
+mod inside;
 mod insights;
 mod keys;
 mod needs;

@@ -14,6 +14,7 @@ use super::cluster_spec::ClusterSpec;
 use super::clusters::ClusterStatus;
 use super::error::{About, not_found};
 use super::identity_providers::IdentityProvider;
+use super::inside::Endpoint;
 use super::insights::{Finding, Insights};
 use super::nodegroups::Nodegroup;
 use super::pod_identity::Association;
@@ -188,6 +189,9 @@ pub(super) struct Cluster {
     pub(super) associations: BTreeMap<String, Association>,
     pub(super) identity_provider: Option<IdentityProvider>,
     pub(super) insights: Insights,
+    /// Where its API is served, once it has been asked for.
+    #[serde(default)]
+    pub(super) endpoint: Option<Endpoint>,
 }
 
 /// A minor version upgrade that was made.

@@ -235,6 +235,23 @@ fn replace_spec(cluster: &mut Cluster, spec: ClusterSpec, findings: &[Finding], 
     }
 }
 
+/// What an update in progress makes of a node group's nodes, and since when.
+pub(super) fn rolling<'a>(
+    cluster: &'a Cluster,
+    group: &str,
+) -> Option<(&'a NodegroupSpec, Timestamp)> {
+    cluster
+        .updates
+        .iter()
+        .filter(|update| update.status == UpdateStatus::InProgress)
+        .find_map(|update| match (&update.subject, &update.change) {
+            (Subject::Nodegroup(name), Change::Nodegroup(spec)) if name == group => {
+                Some((&**spec, update.created_at))
+            }
+            _ => None,
+        })
+}
+
 /// `DescribeUpdate`.
 pub(super) fn describe(region: &mut Region, request: &Request<'_>) -> Served {
     let cluster = region.cluster(request.cluster())?;

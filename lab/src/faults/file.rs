@@ -25,10 +25,11 @@ pub struct Faults {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// The service, by its name in credential scopes (`eks`), or `connect`.
+    /// The service, by its name in credential scopes (`eks`), or `kubernetes` or `connect`.
     #[serde(default, deserialize_with = "service")]
     pub service: Option<Service>,
-    /// The operation's name; `*` and `?` are wildcards.
+    /// The operation's name; `*` and `?` are wildcards. Those of Kubernetes are a verb and a plural:
+    /// `list pods`, `watch nodes`, `apply storageclasses`, `log pods`, `get /version`.
     #[serde(default)]
     pub operation: Option<String>,
     /// The caller's account.
@@ -77,6 +78,14 @@ pub enum Effect {
     Hang,
     /// The call takes this many milliseconds longer.
     LatencyMs(u64),
+    /// A watch of a cluster's API is broken off this many milliseconds after it began.
+    CutAfterMs(u64),
+    /// A watch of a cluster's API is told that its revision has expired this many milliseconds
+    /// after it began.
+    ExpireAfterMs(u64),
+    /// From this call on, the cluster's API server takes no connection for this many seconds of
+    /// real time, and its watches are broken off.
+    AwaySeconds(u64),
 }
 
 /// A file of faults that can't be used.
@@ -141,7 +150,7 @@ fn service<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Service>
     Service::named(&name).map(Some).ok_or_else(|| {
         let known = Service::AWS.map(Service::name).join(", ");
         de::Error::custom(format!(
-            "no service `{name}`; the lab has {known} and connect"
+            "no service `{name}`; the lab has {known}, kubernetes and connect"
         ))
     })
 }

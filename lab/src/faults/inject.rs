@@ -40,6 +40,12 @@ pub enum Outcome {
     ResetAfter,
     /// It is never answered.
     Hang,
+    /// It is carried out; a watch is broken off after this long.
+    CutAfter(Duration),
+    /// It is carried out; a watch is told after this long that its revision has expired.
+    ExpireAfter(Duration),
+    /// The connection is closed, and the cluster's API takes none for this long.
+    Away(Duration),
 }
 
 impl Injector {
@@ -105,6 +111,7 @@ fn fits(rule: &Rule, service: Service, call: &Call) -> bool {
 
 fn mentions(call: &Call, text: &str) -> bool {
     call.path.contains(text)
+        || call.about.contains(text)
         || call.query.iter().any(|(_, value)| value.contains(text))
         || String::from_utf8_lossy(&call.body).contains(text)
 }
@@ -124,6 +131,9 @@ fn happens(effect: &Effect, service: Service) -> Outcome {
         Effect::Reset => Outcome::Reset,
         Effect::ResetAfter => Outcome::ResetAfter,
         Effect::Hang => Outcome::Hang,
+        Effect::CutAfterMs(time) => Outcome::CutAfter(Duration::from_millis(*time)),
+        Effect::ExpireAfterMs(time) => Outcome::ExpireAfter(Duration::from_millis(*time)),
+        Effect::AwaySeconds(time) => Outcome::Away(Duration::from_secs(*time)),
         Effect::LatencyMs(_) => Outcome::Proceed,
     }
 }

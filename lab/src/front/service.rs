@@ -32,6 +32,9 @@ pub enum Service {
     Sqs,
     /// Amazon EventBridge.
     Events,
+    /// The Kubernetes APIs of the clusters. They are reached at ports of their own, not through the
+    /// front door.
+    Kubernetes,
     /// 1Password Connect.
     Connect,
 }
@@ -51,13 +54,12 @@ impl Service {
         Self::Events,
     ];
 
-    /// The service of that name, Connect included.
+    /// The service of that name, Kubernetes and Connect included.
     pub fn named(name: &str) -> Option<Self> {
-        if name == Self::Connect.name() {
-            Some(Self::Connect)
-        } else {
-            Self::from_scope(name)
-        }
+        [Self::Kubernetes, Self::Connect]
+            .into_iter()
+            .find(|service| service.name() == name)
+            .or_else(|| Self::from_scope(name))
     }
 
     /// The AWS service that a credential scope names.
@@ -78,6 +80,7 @@ impl Service {
             Self::Efs => "elasticfilesystem",
             Self::Sqs => "sqs",
             Self::Events => "events",
+            Self::Kubernetes => "kubernetes",
             Self::Connect => "connect",
         }
     }
@@ -89,7 +92,7 @@ impl Service {
             Self::Ec2 => Protocol::Ec2,
             Self::Kms | Self::Logs | Self::Ssm | Self::Events => Protocol::Json,
             Self::Sqs => Protocol::JsonAfterQuery,
-            Self::Eks | Self::Efs => Protocol::RestJson,
+            Self::Eks | Self::Efs | Self::Kubernetes => Protocol::RestJson,
             Self::Connect => Protocol::Connect,
         }
     }
@@ -107,6 +110,7 @@ impl Service {
             | Self::Eks
             | Self::Efs
             | Self::Events
+            | Self::Kubernetes
             | Self::Connect => "",
         }
     }
@@ -148,6 +152,7 @@ impl Service {
             Self::Efs => efs::handle(world, call),
             Self::Sqs => sqs::handle(world, call),
             Self::Events => events::handle(world, call),
+            Self::Kubernetes => Err(invalid_action(call)),
             Self::Connect => connect::handle(world, call),
         }
     }
@@ -165,7 +170,8 @@ impl Service {
             Self::Efs => efs::needs(world, call),
             Self::Sqs => sqs::needs(call),
             Self::Events => events::needs(call),
-            Self::Connect => Vec::new(),
+            // Inside a cluster, its access entries and roles decide.
+            Self::Kubernetes | Self::Connect => Vec::new(),
         }
     }
 
@@ -190,7 +196,7 @@ impl Service {
                 "ThrottlingException",
                 "Rate exceeded",
             ),
-            Self::Connect => ServiceError::new(
+            Self::Kubernetes | Self::Connect => ServiceError::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "TooManyRequests",
                 "Too many requests",

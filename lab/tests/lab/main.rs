@@ -8,6 +8,8 @@
 
 mod access;
 mod client;
+mod kube;
+mod kubernetes;
 mod services;
 mod serving;
 mod storage;

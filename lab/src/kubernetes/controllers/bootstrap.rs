@@ -1,0 +1,110 @@
+//! What every cluster has from the start: namespaces, service accounts, roles.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::super::authorize::{BUILT_IN_BINDINGS, built_in_roles};
+use super::super::inside::Inside;
+use super::super::kinds;
+use super::super::object::Object;
+use super::super::{admission, defaults};
+
+const RBAC: &str = "rbac.authorization.k8s.io/v1";
+
+/// Puts in what the API server and EKS make when a cluster begins.
+pub(super) fn populate(inside: &mut Inside, now: Timestamp) {
+    for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+        make(
+            inside,
+            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }),
+            now,
+        );
+    }
+    for (name, rules) in built_in_roles() {
+        let role = json!({
+            "apiVersion": RBAC, "kind": "ClusterRole",
+            "metadata": { "name": name, "labels": { "kubernetes.io/bootstrapping": "rbac-defaults" } },
+            "rules": rules,
+        });
+        make(inside, role, now);
+    }
+    for (role, group) in BUILT_IN_BINDINGS {
+        let binding = json!({
+            "apiVersion": RBAC, "kind": "ClusterRoleBinding",
+            "metadata": { "name": role, "labels": { "kubernetes.io/bootstrapping": "rbac-defaults" } },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role },
+            "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group }],
+        });
+        make(inside, binding, now);
+    }
+    for (name, value) in [
+        ("system-cluster-critical", 2_000_000_000),
+        ("system-node-critical", 2_000_001_000),
+    ] {
+        let class = json!({
+            "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+            "metadata": { "name": name }, "value": value,
+        });
+        make(inside, class, now);
+    }
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": { "name": "kubernetes", "namespace": "default",
+            "labels": { "component": "apiserver", "provider": "kubernetes" } },
+        "spec": { "clusterIP": "172.20.0.1", "ports": [{ "name": "https", "port": 443, "targetPort": 443 }] },
+    });
+    make(inside, service, now);
+    // EKS makes this class in every cluster; it isn't the default one.
+    let class = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": { "name": "gp2" },
+        "provisioner": "kubernetes.io/aws-ebs", "parameters": { "type": "gp2", "fsType": "ext4" },
+        "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer",
+    });
+    make(inside, class, now);
+    run(inside, now);
+}
+
+/// Makes an object with the server's defaults, if it isn't there.
+pub(super) fn make(inside: &mut Inside, object: Value, now: Timestamp) -> Option<Value> {
+    let kind = kinds::of(inside, &object)?;
+    let mut object = super::super::schema::typed(&kind, object).ok()?.object;
+    let there = inside.get(&kind.qualified(), object.namespace(), object.name());
+    if there.is_some() {
+        return None;
+    }
+    defaults::fill(&kind, &mut object);
+    admission::admit_new(inside, &kind, &mut object).ok()?;
+    Some(inside.create(&kind.qualified(), object, now))
+}
+
+/// Every namespace has a service account and the certificate that its pods trust.
+pub(super) fn run(inside: &mut Inside, now: Timestamp) {
+    let namespaces: Vec<String> = inside
+        .every("namespaces")
+        .filter(|namespace| !namespace.is_going())
+        .map(|namespace| namespace.name().to_owned())
+        .collect();
+    for namespace in namespaces {
+        if inside
+            .get("serviceaccounts", Some(&namespace), "default")
+            .is_none()
+        {
+            let account = json!({
+                "apiVersion": "v1", "kind": "ServiceAccount",
+                "metadata": { "name": "default", "namespace": namespace },
+            });
+            make(inside, account, now);
+        }
+        if inside
+            .get("configmaps", Some(&namespace), "kube-root-ca.crt")
+            .is_none()
+        {
+            let certificate = json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": { "name": "kube-root-ca.crt", "namespace": namespace },
+                "data": { "ca.crt": "" },
+            });
+            make(inside, certificate, now);
+        }
+    }
+}

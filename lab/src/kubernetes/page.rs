@@ -1,0 +1,136 @@
+//! Lists, a page at a time.
+//!
+//! Source: "Retrieving large results sets in chunks" in the Kubernetes documentation.
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE64URL;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::inside::Inside;
+use super::kinds::Kind;
+use super::object::Object;
+use super::request::ApiRequest;
+use super::status::ApiError;
+
+/// One page of a list.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) items: Vec<Value>,
+    pub(crate) metadata: Value,
+}
+
+/// Where the next page begins, in the form that `continue` has.
+#[derive(Debug, Serialize, Deserialize)]
+struct Continue {
+    v: String,
+    rv: u64,
+    /// The first key that is not on the page before.
+    start: String,
+}
+
+const CONTINUE_VERSION: &str = "meta.k8s.io/v1";
+
+/// The objects that a request asks for.
+///
+/// # Errors
+/// If a selector or the continuation can't be understood, or what it goes on from is forgotten.
+pub(crate) fn list(
+    inside: &Inside,
+    request: &ApiRequest,
+    kind: &Kind,
+    namespace: Option<&str>,
+) -> Result<Page, ApiError> {
+    let selection = request.selection(kind)?;
+    let limit = match request.query("limit") {
+        "" => 0,
+        given => given.parse::<usize>().map_err(|_| {
+            ApiError::bad_request(format!("limit: Invalid value: {given:?}: must be a number"))
+        })?,
+    };
+    let (revision, start) = begin(inside, request)?;
+    let all: BTreeMap<String, Value> = inside.at(&kind.qualified(), revision).ok_or_else(|| {
+        if start.is_empty() {
+            ApiError::expired(format!("The resourceVersion for the provided list is too old: {revision}"))
+        } else {
+            ApiError::expired("The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.")
+        }
+    })?;
+    let mut chosen = all
+        .into_iter()
+        .filter(|(key, _)| *key >= start)
+        .filter(|(_, object)| namespace.is_none() || object.namespace() == namespace)
+        .filter(|(_, object)| selection.fits(object));
+    let mut metadata = json!({ "resourceVersion": revision.to_string() });
+    let items = if limit == 0 {
+        chosen.map(|(_, object)| object).collect()
+    } else {
+        let items: Vec<Value> = chosen
+            .by_ref()
+            .take(limit)
+            .map(|(_, object)| object)
+            .collect();
+        if let Some((next, _)) = chosen.next() {
+            let token = Continue {
+                v: CONTINUE_VERSION.to_owned(),
+                rv: revision,
+                start: next,
+            };
+            let token = serde_json::to_vec(&token).map_err(|e| ApiError::internal(&e))?;
+            metadata["continue"] = BASE64URL.encode(&token).into();
+            if selection.is_everything() {
+                metadata["remainingItemCount"] = (chosen.count() + 1).into();
+            }
+        }
+        items
+    };
+    Ok(Page { items, metadata })
+}
+
+/// As of which revision, and from which key on.
+fn begin(inside: &Inside, request: &ApiRequest) -> Result<(u64, String), ApiError> {
+    let token = request.query("continue");
+    if !token.is_empty() {
+        let read = || -> Option<Continue> {
+            serde_json::from_slice(&BASE64URL.decode(token.as_bytes()).ok()?).ok()
+        };
+        let next = read()
+            .filter(|next| next.v == CONTINUE_VERSION)
+            .ok_or_else(|| ApiError::bad_request("continue key is not valid"))?;
+        return Ok((next.rv, next.start));
+    }
+    if request.query("resourceVersionMatch") == "Exact" {
+        let given = request.query("resourceVersion");
+        let revision = given.parse().map_err(|_| {
+            ApiError::bad_request(format!("resourceVersion: Invalid value: {given:?}"))
+        })?;
+        return Ok((revision, String::new()));
+    }
+    Ok((inside.revision, String::new()))
+}
+
+impl Page {
+    /// As a list of the kind. Items of built-in kinds don't repeat what they are.
+    pub(crate) fn view(self, kind: &Kind) -> Value {
+        let items: Vec<Value> = self
+            .items
+            .into_iter()
+            .map(|mut item| {
+                if kind.custom.is_some() {
+                    item["apiVersion"] = kind.api_version().into();
+                } else if let Some(map) = item.as_object_mut() {
+                    map.shift_remove("kind");
+                    map.shift_remove("apiVersion");
+                }
+                item
+            })
+            .collect();
+        json!({
+            "kind": format!("{}List", kind.kind),
+            "apiVersion": kind.api_version(),
+            "metadata": self.metadata,
+            "items": items,
+        })
+    }
+}
