@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::CallError;
 use crate::calls;
@@ -16,11 +18,28 @@ type Kept<V> = Arc<OnceCell<(Result<V, CallError>, u32)>>;
 /// A value per key, fetched by whoever asks first while the others wait. A failure is kept as
 /// well: what AWS refused to one cluster it isn't asked again by the next.
 #[derive(Debug)]
-pub struct Memo<K, V>(Mutex<HashMap<K, Kept<V>>>);
+pub struct Memo<K, V> {
+    /// Answers, and when each was asked for.
+    kept: Mutex<HashMap<K, (Instant, Kept<V>)>>,
+    fresh_for: Option<Duration>,
+}
 
 impl<K, V> Default for Memo<K, V> {
     fn default() -> Self {
-        Self(Mutex::new(HashMap::new()))
+        Self {
+            kept: Mutex::default(),
+            fresh_for: None,
+        }
+    }
+}
+
+impl<K, V> Memo<K, V> {
+    /// A memo whose values are fetched again by whoever asks later than that.
+    pub fn fresh_for(age: Duration) -> Self {
+        Self {
+            kept: Mutex::default(),
+            fresh_for: Some(age),
+        }
     }
 }
 
@@ -34,8 +53,16 @@ impl<K: Eq + Hash, V: Clone> Memo<K, V> {
         F: Future<Output = Result<V, CallError>>,
     {
         let cell = {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(kept.entry(key).or_default())
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            let (asked, cell) = kept.entry(key).or_insert_with(|| (now, Kept::default()));
+            if self
+                .fresh_for
+                .is_some_and(|age| now.duration_since(*asked) > age)
+            {
+                (*asked, *cell) = (now, Kept::default());
+            }
+            Arc::clone(cell)
         };
         let (answer, depth) = cell.get_or_init(|| calls::in_scope(fetch())).await;
         calls::advance_to(*depth);
@@ -44,7 +71,7 @@ impl<K: Eq + Hash, V: Clone> Memo<K, V> {
 
     /// Forgets the value for `key`: it is fetched again by whoever asks next.
     pub fn forget(&self, key: &K) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.remove(key);
     }
 }
@@ -75,5 +102,22 @@ mod tests {
         assert_eq!(fetched.load(Ordering::SeqCst), 2);
         memo.forget(&"good");
         assert_eq!(ask("good").await, Ok(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_grown_old_is_fetched_again() {
+        let memo = Memo::<(), u32>::fresh_for(Duration::from_secs(60));
+        let fetched = AtomicU32::new(0);
+        let counter = &fetched;
+        let ask = || {
+            memo.get((), move || async move {
+                Ok(counter.fetch_add(1, Ordering::SeqCst))
+            })
+        };
+        assert_eq!(ask().await, Ok(0));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(ask().await, Ok(0));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(ask().await, Ok(1));
     }
 }

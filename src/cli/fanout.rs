@@ -2,37 +2,43 @@
 
 use std::process::ExitCode;
 
-use super::run::{self, RunArgs, Wish};
+use super::run::{self, RunArgs, WaitArgs, Wish};
 use super::{Context, Error};
 use crate::rollout::Mode;
 
-/// Run over every cluster of a role at once.
+/// Take every cluster of a role to what its settings ask for.
 ///
-/// Reads each cluster as it is, compares it with its settings and tells what would change, cluster by
-/// cluster, then a table. It writes nothing anywhere: this version of psk only plans.
+/// Reads each cluster as it is, compares it with its settings, makes the changes and waits until they
+/// have settled, in all clusters at once as far as the role's rollout lets it. Tells what changed,
+/// cluster by cluster, then a table. What an interrupted run has left under way is gone on with.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The role (release tier) to run over.
     #[arg(long, value_name = "ROLE")]
     role: String,
-    /// Only read and tell what would change.
+    /// Only read and tell what would change; write nothing anywhere.
     #[arg(long)]
     dry_run: bool,
+    /// Upgrade although EKS's readiness insights speak against it, for this reason.
+    #[arg(long, value_name = "REASON", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    force_upgrade: Option<String>,
+    #[command(flatten)]
+    wait: WaitArgs,
     #[command(flatten)]
     run: RunArgs,
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error> {
-    if !args.dry_run {
-        let message = "this version of psk only plans";
-        return Err(Error::usage(message, "add --dry-run"));
-    }
     let wish = Wish {
         command: "fanout",
         role: Some(args.role),
         cluster: None,
-        mode: Mode::Plan,
-        force_upgrade: None,
+        mode: match args.dry_run {
+            true => Mode::Plan,
+            false => Mode::Apply,
+        },
+        polling: args.wait.polling(&context.env)?,
+        force_upgrade: args.force_upgrade,
     };
     Ok(run::run(wish, args.run, context).await?.exit().into())
 }

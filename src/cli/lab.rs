@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 use psk_lab::faults::Faults;
-use psk_lab::seed::{ClusterSeed, NodeGroupSeed, Secret, Seed, Start};
+use psk_lab::seed::{ClusterSeed, IdentityProviderSeed, NodeGroupSeed, Secret, Seed, Start};
 use psk_lab::{Lab, Options, authorization, plausible, state};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use tokio::process::Command as Process;
@@ -18,14 +19,14 @@ use crate::control_plane;
 use crate::env::Env;
 use crate::exit::Exit;
 use crate::fanout::{Stop, stop_on_signals};
-use crate::inventory::{Cluster, Inventory};
+use crate::inventory::{Cluster, Inventory, WorkloadIdentity};
 
 /// Rehearse in a simulated world instead of AWS and 1Password.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Lab")]
 pub(super) struct LabArgs {
-    /// Run in the lab, seeded from the inventory: clusters a version behind, not there yet, or
-    /// already right.
+    /// Run in the lab, seeded from the inventory: clusters a version behind, not there yet, already
+    /// right, or made by Terraform.
     #[arg(long, value_enum, value_name = "STATE", num_args = 0..=1, require_equals = true, default_missing_value = "behind")]
     lab: Option<LabStart>,
     #[command(flatten)]
@@ -64,6 +65,8 @@ enum LabStart {
     Behind,
     /// Every cluster is what its settings ask for.
     Current,
+    /// Every cluster is there as Terraform made it, before psk was.
+    Adopted,
 }
 
 impl From<LabStart> for Start {
@@ -72,6 +75,7 @@ impl From<LabStart> for Start {
             LabStart::Fresh => Self::Fresh,
             LabStart::Behind => Self::Behind,
             LabStart::Current => Self::Current,
+            LabStart::Adopted => Self::Adopted,
         }
     }
 }
@@ -405,7 +409,14 @@ fn cluster_seed(cluster: &Cluster, pipeline: &str) -> ClusterSeed {
             .collect(),
         addons: s.addons.iter().map(|addon| addon.name.clone()).collect(),
         tags: s.tags.clone().into_iter().collect(),
-        // What psk doesn't look at yet isn't seeded.
-        ..ClusterSeed::default()
+        log_retention_days: u32::try_from(s.log_retention_days.days()).unwrap_or_default(),
+        pod_identity: s.workload_identity == WorkloadIdentity::PodIdentity,
+        identity_provider: Some(IdentityProviderSeed {
+            name: s.oidc_identity_provider_config_name.to_string(),
+            issuer_url: s.oidc_issuer_url.to_string(),
+            client_id: s.oidc_client_id.expose_secret().to_owned(),
+            groups_claim: s.oidc_groups_claim.clone(),
+        }),
+        karpenter_policies: control_plane::karpenter_policies(s),
     }
 }

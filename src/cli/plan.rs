@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::run::{self, RunArgs, Wish};
 use super::{Context, Error};
 use crate::exit::Exit;
+use crate::reconcile::Polling;
 use crate::rollout::Mode;
 
 /// Tell what would change in a role's clusters, or in one cluster. Only reads.
@@ -34,6 +35,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         role: args.role,
         cluster: args.cluster,
         mode: Mode::Plan,
+        polling: Polling::default(),
         force_upgrade: None,
     };
     let ran = run::run(wish, args.run, context).await?;

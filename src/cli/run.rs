@@ -13,6 +13,7 @@ use super::lab::{LabArgs, World};
 use super::{Context, Error, select};
 use crate::aws::{Aws, Identity};
 use crate::control_plane::Intent;
+use crate::env::Env;
 use crate::event::{ClusterRef, Emitter, Event, Interruption, RunStarted};
 use crate::exit::Exit;
 use crate::fanout::{self, Engine, Order, Schedule, Stop, stop_on_signals};
@@ -59,6 +60,45 @@ enum Output {
     Json,
 }
 
+/// How psk waits for AWS.
+#[derive(Debug, clap::Args)]
+pub(super) struct WaitArgs {
+    /// Seconds between two questions to AWS whether a change is done, at the most [default:
+    /// PSK_POLL_INTERVAL, or 15].
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    poll_interval: Option<Duration>,
+}
+
+impl WaitArgs {
+    /// How often AWS is asked, by the command line, else by the environment.
+    pub(super) fn polling(&self, env: &Env) -> Result<Polling, Error> {
+        let from_env = || {
+            let text = env.get("PSK_POLL_INTERVAL")?;
+            Some(seconds(text).map_err(|error| {
+                Error::usage(
+                    format!("PSK_POLL_INTERVAL is {text:?}: {error}"),
+                    "correct it",
+                )
+            }))
+        };
+        let interval = match self.poll_interval {
+            Some(interval) => Some(interval),
+            None => from_env().transpose()?,
+        };
+        Ok(interval.map_or_else(Polling::default, |interval| Polling { interval }))
+    }
+}
+
+/// Reads a number of seconds, with a fraction if need be: a hundredth at least, so that nobody asks
+/// without a pause, and an hour at most.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: Option<f64> = text.parse().ok();
+    seconds
+        .filter(|seconds| (0.01..=3600.0).contains(seconds))
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "it has to be a number of seconds from 0.01 to 3600".to_owned())
+}
+
 /// What a command wants of a run.
 #[derive(Debug)]
 pub(super) struct Wish {
@@ -70,6 +110,8 @@ pub(super) struct Wish {
     pub(super) cluster: Option<String>,
     /// How far to go with each cluster.
     pub(super) mode: Mode,
+    /// How often AWS is asked whether it is done.
+    pub(super) polling: Polling,
     /// Why clusters are upgraded although EKS's insights speak against it.
     pub(super) force_upgrade: Option<String>,
 }
@@ -131,7 +173,7 @@ pub(super) async fn run(wish: Wish, args: RunArgs, context: &Context) -> Result<
     };
     let intent = Intent {
         pipeline: identity.pipeline.clone(),
-        polling: Polling::default(),
+        polling: wish.polling,
         force_upgrade: wish.force_upgrade,
     };
     let aws = Aws::new(world.env.clone(), identity, context.open_files)

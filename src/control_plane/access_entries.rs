@@ -132,12 +132,15 @@ impl Resource for AccessEntry {
     }
 
     async fn observe(&self) -> Result<Option<Observed>, Error> {
+        let cluster = self.cluster.observed().await?;
         if let Principal::Role(role) = &self.principal {
             role.observed().await?;
         }
-        match self.principal() {
-            Fact::Known(principal) => Ok(self.read(&principal).await.or_absent()?),
-            Fact::AfterApply => Ok(None),
+        match (cluster, self.principal()) {
+            (Fact::Known(_), Fact::Known(principal)) => {
+                Ok(self.read(&principal).await.or_absent()?)
+            }
+            _ => Ok(None),
         }
     }
 

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_eks::types::{Addon as Described, AddonStatus};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Shared;
 use super::addon_versions::{Catalog, Versions};
 use super::cluster;
 use super::iam_role::{ADDON_ROLES, PASSED_TO_EKS, Role};
 use super::tags::{self, Tags};
-use crate::aws::{Doing, OrAbsent, Session};
+use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::inventory::{AddonVersion, EksVersion, ResolveConflicts};
+use crate::reconcile::plan::Action;
 use crate::reconcile::{Diff, Error, Fact, Grant, Handle, Polling, Progress, Resource, State};
 
 mod change;
@@ -122,17 +123,10 @@ impl Resource for Addon {
     }
 
     async fn observe(&self) -> Result<Option<Observed>, Error> {
-        let answer = self
-            .session
-            .eks()
-            .describe_addon()
-            .cluster_name(&self.wanted.cluster)
-            .addon_name(&self.wanted.name)
-            .send()
-            .await
-            .doing(|| format!("describing add-on {}", self.wanted.name))
-            .or_absent()?;
-        Ok(answer.and_then(|a| a.addon).map(|addon| read(&addon)))
+        match self.cluster.observed().await? {
+            Fact::Known(_) => Ok(self.describe().await?),
+            Fact::AfterApply => Ok(None),
+        }
     }
 
     fn output(&self, _observed: &Observed) {}
@@ -140,7 +134,7 @@ impl Resource for Addon {
     fn is_busy(&self, observed: &Observed) -> bool {
         matches!(
             observed.status,
-            AddonStatus::Creating | AddonStatus::Updating | AddonStatus::Deleting
+            AddonStatus::Creating | AddonStatus::Updating
         )
     }
 
@@ -161,7 +155,15 @@ impl Resource for Addon {
         progress: &Progress,
     ) -> Result<(), Error> {
         match observed {
-            None => self.create().await,
+            None => self.create(progress).await,
+            Some(is) if is.status == AddonStatus::Deleting => {
+                self.until_gone(progress).await?;
+                self.create(progress).await
+            }
+            Some(_) if diff.action == Action::Replace => {
+                self.delete(progress).await?;
+                self.create(progress).await
+            }
             Some(is) => self.update(diff, is, progress).await,
         }
     }
@@ -170,7 +172,7 @@ impl Resource for Addon {
         let what = format!("add-on {}", self.wanted.name);
         self.polling
             .until(&what, DEADLINE, progress, || async {
-                match self.observe().await? {
+                match self.describe().await? {
                     Some(is) => judge(&self.wanted.name, is),
                     // EKS may not know yet of what it has just accepted.
                     None => Ok(State::UnderWay("not visible yet".to_owned())),
@@ -181,6 +183,22 @@ impl Resource for Addon {
 
     async fn remove(&self, _observed: &Observed, progress: &Progress) -> Result<(), Error> {
         self.delete(progress).await
+    }
+}
+
+impl Addon {
+    async fn describe(&self) -> Result<Option<Observed>, CallError> {
+        let answer = self
+            .session
+            .eks()
+            .describe_addon()
+            .cluster_name(&self.wanted.cluster)
+            .addon_name(&self.wanted.name)
+            .send()
+            .await
+            .doing(|| format!("describing add-on {}", self.wanted.name))
+            .or_absent()?;
+        Ok(answer.and_then(|a| a.addon).map(|addon| read(&addon)))
     }
 }
 
@@ -214,12 +232,13 @@ fn read(addon: &Described) -> Observed {
     Observed {
         version: addon.addon_version().unwrap_or_default().to_owned(),
         status: addon.status().cloned().unwrap_or(AddonStatus::Active),
-        // EKS takes YAML as well as JSON. What isn't JSON is kept as text: it differs from what psk
+        // What is there after a configuration was taken away is none. EKS takes YAML as well as JSON. What isn't JSON is kept as text: it differs from what psk
         // writes, so it is shown and put right.
         configuration: addon
             .configuration_values()
             .filter(|text| !text.is_empty())
-            .map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.into())),
+            .map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.into()))
+            .filter(|values| *values != json!({})),
         role_arn: addon.service_account_role_arn().map(str::to_owned),
         arn: addon.addon_arn().unwrap_or_default().to_owned(),
         issues: addon
@@ -271,11 +290,19 @@ fn diff(
     observed: Option<&Observed>,
 ) -> Result<Diff, Error> {
     let version = choose(wanted, versions)?;
+    // What is on its way out is as good as gone.
+    let observed = observed.filter(|is| is.status != AddonStatus::Deleting);
     let (builder, old) = match observed {
         Some(is) => (Diff::update(), Some(is)),
         None => (Diff::create(), None),
     };
     let mut builder = builder.attribute("version", old.map(|o| &o.version), version);
+    if let Some(is) = old.filter(|is| is.status == AddonStatus::CreateFailed) {
+        builder = builder
+            .attribute("status", Some(is.status.as_str()), "ACTIVE")
+            .replacing(&["status"])
+            .because(is.issues.join("; "));
+    }
     if let Some(role) = role {
         let is = old.and_then(|o| o.role_arn.as_ref());
         builder = builder.fact("service_account_role_arn", is, role);
@@ -292,10 +319,8 @@ fn diff(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-    use crate::reconcile::plan::{Action, Target};
+    use crate::reconcile::plan::Target;
 
     fn wanted(version: AddonVersion) -> Wanted {
         Wanted {
@@ -356,6 +381,19 @@ mod tests {
     }
 
     #[test]
+    fn an_addon_that_never_came_up_or_is_on_its_way_out_is_installed_again() {
+        let action = |status| {
+            let is = Observed { status, ..is("v3") };
+            let wanted = wanted(AddonVersion::MostRecent);
+            diff(&wanted, Some(&versions()), None, Some(&is))
+                .unwrap()
+                .action
+        };
+        assert_eq!(action(AddonStatus::CreateFailed), Action::Replace);
+        assert_eq!(action(AddonStatus::Deleting), Action::Create);
+    }
+
+    #[test]
     fn a_version_that_does_not_run_there_is_refused_with_those_that_do() {
         let error = diff(
             &wanted(AddonVersion::Exact("v9".into())),
@@ -370,6 +408,12 @@ mod tests {
         );
         assert_eq!(error.next, "pin one of v3, v2");
         assert!(diff(&wanted(AddonVersion::MostRecent), None, None, None).is_err());
+    }
+
+    #[test]
+    fn an_empty_configuration_is_none() {
+        let emptied = Described::builder().configuration_values("{}").build();
+        assert_eq!(read(&emptied).configuration, None);
     }
 
     #[test]

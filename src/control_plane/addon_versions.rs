@@ -77,6 +77,7 @@ impl CompatibleVersions {
             addon.cloned(),
         );
         self.shared
+            .offers
             .addon_versions
             .get(key, || async {
                 let request = self

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::iam_role::{self, roles_of_account};
-use super::{Shared, node_group, pod_identity};
-use crate::aws::{CallError, Doing, OrAbsent, Session};
+use super::{Shared, cluster, node_group, pod_identity};
+use crate::aws::{Doing, OrAbsent, Session};
 use crate::reconcile::{Error, Grant, Lookup};
 
 /// Looks up the role that serves in place of one that psk would make. There is none where psk's own
@@ -77,12 +77,18 @@ impl Lookup for AdoptedRole {
         if roles.contains_key(&self.own) {
             return Ok(None);
         }
+        let (session, shared) = (&self.session, &self.shared);
+        let Some(cluster) = cluster::first_seen(session, shared, &self.cluster).await? else {
+            return Ok(None);
+        };
         let found = match &self.user {
-            User::Cluster => self.of_cluster().await?,
-            User::NodeGroup(name) => self.of_node_group(name).await?,
+            User::Cluster => cluster.role_arn.clone(),
+            User::NodeGroup(name) => {
+                let group = node_group::first_seen(session, shared, &self.cluster, name).await?;
+                group.and_then(|group| group.node_role.clone())
+            }
             User::AccessEntry => self.of_access_entry(&roles).await?,
             User::ServiceAccount { namespace, name } => {
-                let (session, shared) = (&self.session, &self.shared);
                 pod_identity::first_seen(session, shared, &self.cluster, namespace, name)
                     .await?
                     .map(|association| association.role_arn)
@@ -95,46 +101,6 @@ impl Lookup for AdoptedRole {
 }
 
 impl AdoptedRole {
-    async fn of_cluster(&self) -> Result<Option<String>, CallError> {
-        let answer = self
-            .session
-            .eks()
-            .describe_cluster()
-            .name(&self.cluster)
-            .send()
-            .await
-            .doing(|| format!("looking for the role of cluster {}", self.cluster))
-            .or_absent()?;
-        Ok(answer.and_then(|a| a.cluster).and_then(|c| c.role_arn))
-    }
-
-    async fn of_node_group(&self, name: &str) -> Result<Option<String>, Error> {
-        let eks = self.session.eks();
-        let groups = eks
-            .list_nodegroups()
-            .cluster_name(&self.cluster)
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
-            .await
-            .doing(|| format!("listing the node groups of {}", self.cluster))
-            .or_absent()?
-            .unwrap_or_default();
-        let Some(group) = node_group::choose(name, groups)? else {
-            return Ok(None);
-        };
-        let answer = eks
-            .describe_nodegroup()
-            .cluster_name(&self.cluster)
-            .nodegroup_name(&group)
-            .send()
-            .await
-            .doing(|| format!("looking for the role of node group {group}"))
-            .or_absent()?;
-        Ok(answer.and_then(|a| a.nodegroup).and_then(|g| g.node_role))
-    }
-
     async fn of_access_entry(&self, roles: &iam_role::Roles) -> Result<Option<String>, Error> {
         let principals = self
             .session

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_sdk_eks::types::AmiTypes;
 
 use super::Shared;
-use crate::aws::{Doing, Session};
+use crate::aws::{Doing, OrAbsent, Session};
 use crate::reconcile::{Error, Grant, Lookup};
 
 /// Looks up the newest release for an AMI type and Kubernetes version.
@@ -22,7 +22,8 @@ pub struct NewestRelease {
 }
 
 impl Lookup for NewestRelease {
-    /// The release as node groups name it; `None` for AMI types that AWS publishes none for.
+    /// The release as node groups name it; `None` for AMI types and versions that AWS publishes none
+    /// for.
     type Output = Option<String>;
     const GRANTS: &'static [Grant] = &[Grant {
         actions: &["ssm:GetParameter"],
@@ -36,6 +37,7 @@ impl Lookup for NewestRelease {
         };
         let release = self
             .shared
+            .offers
             .releases
             .get((self.session.target().clone(), name.clone()), || async {
                 let answer = self
@@ -45,8 +47,9 @@ impl Lookup for NewestRelease {
                     .name(&name)
                     .send()
                     .await
-                    .doing(|| format!("reading the newest AMI release from {name}"))?;
-                Ok(answer.parameter.and_then(|p| p.value))
+                    .doing(|| format!("reading the newest AMI release from {name}"))
+                    .or_absent()?;
+                Ok(answer.and_then(|a| a.parameter).and_then(|p| p.value))
             })
             .await?;
         Ok(release)

@@ -9,7 +9,7 @@ use aws_sdk_eks::types::{Cluster as Described, ClusterStatus};
 use super::iam_role::{PASSED_TO_EKS, Role};
 use super::network::Subnets;
 use super::{Shared, Tags};
-use crate::aws::{Doing, OrAbsent, Session};
+use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::inventory::EksVersion;
 use crate::reconcile::{Condition, Diff, Error, Grant, Handle, Polling, Progress, Resource, State};
 
@@ -178,11 +178,14 @@ impl Resource for Cluster {
     }
 
     async fn observe(&self) -> Result<Option<Observed>, Error> {
-        let mut observed = self.describe().await?;
+        let seen = first_seen(&self.session, &self.shared, &self.wanted.name).await?;
+        let mut observed = seen.map(|cluster| read(&cluster)).transpose()?;
         let version = observed.as_ref().map(|is| is.version);
-        if version != Some(self.wanted.version) {
-            self.check_supported().await?;
+        if version == Some(self.wanted.version) {
+            return Ok(observed);
         }
+        let offered = self.offered().await?;
+        upgrade::check_offered(&self.wanted, version, &offered)?;
         if let Some(is) = observed
             .as_mut()
             .filter(|is| is.version < self.wanted.version)
@@ -222,7 +225,7 @@ impl Resource for Cluster {
         progress: &Progress,
     ) -> Result<(), Error> {
         match observed {
-            None => self.create().await,
+            None => self.create(progress).await,
             Some(is) => self.update(diff, is, progress).await,
         }
     }
@@ -262,21 +265,38 @@ fn judge(is: Observed) -> Result<State<Observed>, Error> {
 
 impl Cluster {
     async fn describe(&self) -> Result<Option<Observed>, Error> {
-        let name = &self.wanted.name;
-        let answer = self
-            .session
-            .eks()
-            .describe_cluster()
-            .name(name)
-            .send()
-            .await
-            .doing(|| format!("describing cluster {name}"))
-            .or_absent()?;
-        answer
-            .and_then(|a| a.cluster)
-            .map(|cluster| read(&cluster))
-            .transpose()
+        let described = describe(&self.session, &self.wanted.name).await?;
+        described.map(|cluster| read(&cluster)).transpose()
     }
+}
+
+/// The cluster as it was when the run first asked; several of its resources look at it.
+pub(super) async fn first_seen(
+    session: &Session,
+    shared: &Shared,
+    name: &str,
+) -> Result<Option<Arc<Described>>, CallError> {
+    let key = (session.target().clone(), name.to_owned());
+    let ask = || async { Ok(describe(session, name).await?.map(Arc::new)) };
+    shared.clusters.get(key, ask).await
+}
+
+async fn describe(session: &Session, name: &str) -> Result<Option<Described>, CallError> {
+    let answer = session
+        .eks()
+        .describe_cluster()
+        .name(name)
+        .send()
+        .await
+        .doing(|| format!("describing cluster {name}"))
+        .or_absent()?;
+    Ok(answer.and_then(|a| a.cluster))
+}
+
+/// ARN of the key of one's own that a cluster's secrets are encrypted with.
+pub(super) fn key_arn(cluster: &Described) -> Option<&str> {
+    let mut configs = cluster.encryption_config().iter();
+    configs.find_map(|config| config.provider()?.key_arn())
 }
 
 fn read(cluster: &Described) -> Result<Observed, Error> {
@@ -308,10 +328,7 @@ fn read(cluster: &Described) -> Result<Observed, Error> {
             .access_config()
             .and_then(|access| access.authentication_mode())
             .map_or_else(|| "CONFIG_MAP".to_owned(), |mode| mode.as_str().to_owned()),
-        secrets_encrypted: cluster
-            .encryption_config()
-            .iter()
-            .any(|config| config.provider().and_then(|p| p.key_arn()).is_some()),
+        secrets_encrypted: key_arn(cluster).is_some(),
         support_type: cluster
             .upgrade_policy()
             .and_then(|policy| policy.support_type())

@@ -12,6 +12,15 @@ use crate::reconcile::{Error, Polling, Progress, State};
 /// seconds. Source: IAM User Guide, "Changes that I make are not always immediately visible".
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Whether EKS refuses a role that it may only not see yet. It says so in words, under the code of
+/// every other invalid parameter.
+/// Source: EKS API reference, InvalidParameterException; EKS User Guide, "Troubleshoot problems with
+/// Amazon EKS clusters and nodes".
+pub(super) fn role_is_unseen(error: &CallError) -> bool {
+    error.has_code(&["InvalidParameterException", "InvalidRequestException"])
+        && error.cause.to_lowercase().contains("role")
+}
+
 /// Repeats `call` while it fails in a way that may `pass` once `what` is visible everywhere. After
 /// two minutes the service's own error stands.
 pub(super) async fn until_visible<T, F>(

@@ -1,5 +1,6 @@
 //! The file system that pods share: encrypted, backed up, and moved to infrequent access when idle.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_efs::types::{
@@ -7,6 +8,7 @@ use aws_sdk_efs::types::{
     TransitionToIaRules,
 };
 
+use super::Shared;
 use super::tags::{self, Tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::calls;
@@ -24,6 +26,8 @@ const TO_IA: TransitionToIaRules = TransitionToIaRules::After7Days;
 pub struct FileSystem {
     /// The account and region that it is in.
     pub session: Session,
+    /// What the run has asked already.
+    pub shared: Arc<Shared>,
     /// What it should be.
     pub wanted: Wanted,
     /// How often EFS is asked whether it is done.
@@ -101,8 +105,11 @@ impl Resource for FileSystem {
     }
 
     async fn observe(&self) -> Result<Option<Observed>, Error> {
-        match self.find().await? {
-            Some(found) => Ok(Some(self.read(&found).await?)),
+        let key = self.session.target().clone();
+        let ask = || async { Ok(Arc::new(self.list().await?)) };
+        let all = self.shared.file_systems.get(key, ask).await?;
+        match choose(&self.wanted.name, &all)? {
+            Some(found) => Ok(Some(self.read(found).await?)),
             None => Ok(None),
         }
     }
@@ -190,9 +197,11 @@ impl FileSystem {
     /// Looks for the file system among all of the region: EFS finds none by their tags, and a
     /// listing, which has a hundred on its first page, tells as much as asking for one.
     async fn find(&self) -> Result<Option<FileSystemDescription>, Error> {
-        let name = &self.wanted.name;
-        let all = self
-            .session
+        Ok(choose(&self.wanted.name, &self.list().await?)?.cloned())
+    }
+
+    async fn list(&self) -> Result<Vec<FileSystemDescription>, CallError> {
+        self.session
             .efs()
             .describe_file_systems()
             .into_paginator()
@@ -200,40 +209,51 @@ impl FileSystem {
             .send()
             .collect::<Result<Vec<_>, _>>()
             .await
-            .doing(|| format!("looking for file system {name}"))?;
-        choose(name, all)
+            .doing(|| format!("looking for file system {}", self.wanted.name))
     }
 
     async fn read(&self, found: &FileSystemDescription) -> Result<Observed, CallError> {
         let efs = self.session.efs();
         let id = found.file_system_id();
-        let (lifecycle, backup) = calls::join(
-            efs.describe_lifecycle_configuration()
-                .file_system_id(id)
-                .send(),
-            efs.describe_backup_policy().file_system_id(id).send(),
-        )
-        .await;
+        let lifecycle = efs
+            .describe_lifecycle_configuration()
+            .file_system_id(id)
+            .send();
+        let (lifecycle, backed_up) = calls::join(lifecycle, self.is_backed_up(found)).await;
         let lifecycle = lifecycle.doing(|| format!("reading the lifecycle of file system {id}"))?;
-        // Without a policy there are no backups.
-        let backup = backup
-            .doing(|| format!("reading the backup policy of file system {id}"))
-            .or_absent()?;
-        let backup = backup.and_then(|answer| answer.backup_policy);
         Ok(Observed {
             id: id.to_owned(),
             creation_token: found.creation_token().to_owned(),
             state: found.life_cycle_state().clone(),
             encrypted: found.encrypted() == Some(true),
             transitions: lifecycle.lifecycle_policies.unwrap_or_default(),
-            backed_up: backup
-                .is_some_and(|policy| matches!(policy.status, Status::Enabled | Status::Enabling)),
+            backed_up: backed_up?,
             tags: found
                 .tags()
                 .iter()
                 .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
                 .collect(),
         })
+    }
+
+    /// EFS marks with a tag what it backs up; what lacks it may be about to be.
+    /// Source: EFS User Guide, "Managing automatic backups of EFS file systems".
+    async fn is_backed_up(&self, found: &FileSystemDescription) -> Result<bool, CallError> {
+        let is_mark = |tag: &Tag| {
+            tag.key() == "aws:elasticfilesystem:default-backup" && tag.value() == "enabled"
+        };
+        if found.tags().iter().any(is_mark) {
+            return Ok(true);
+        }
+        let id = found.file_system_id();
+        let request = self.session.efs().describe_backup_policy();
+        let sent = request.file_system_id(id).send().await;
+        // Without a policy there are no backups.
+        let answer = sent
+            .doing(|| format!("reading the backup policy of file system {id}"))
+            .or_absent()?;
+        let policy = answer.and_then(|answer| answer.backup_policy);
+        Ok(policy.is_some_and(|p| matches!(p.status, Status::Enabled | Status::Enabling)))
     }
 
     /// Creates the file system, or finds it made by an attempt whose answer was lost: a creation
@@ -356,10 +376,10 @@ fn broken(id: &str) -> Error {
 }
 
 /// The file system that psk made, known by its creation token, else the only one of that name.
-fn choose(
+fn choose<'a>(
     name: &str,
-    all: Vec<FileSystemDescription>,
-) -> Result<Option<FileSystemDescription>, Error> {
+    all: &'a [FileSystemDescription],
+) -> Result<Option<&'a FileSystemDescription>, Error> {
     let is_there = |fs: &FileSystemDescription| {
         !matches!(
             fs.life_cycle_state(),
@@ -372,11 +392,11 @@ fn choose(
             .any(|tag| tag.key() == "Name" && tag.value() == name)
     };
     let mut candidates = Vec::new();
-    for file_system in all.into_iter().filter(is_there) {
+    for file_system in all.iter().filter(|fs| is_there(fs)) {
         if file_system.creation_token() == name {
             return Ok(Some(file_system));
         }
-        if is_named(&file_system) {
+        if is_named(file_system) {
             candidates.push(file_system);
         }
     }
@@ -430,118 +450,4 @@ fn diff(wanted: &Wanted, observed: Option<&Observed>) -> Result<Diff, Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use aws_sdk_efs::types::{FileSystemSize, PerformanceMode};
-    use aws_smithy_types::DateTime;
-
-    use super::*;
-
-    const NAME: &str = "qa-i01-aws-us-east-2-efs-csi-storage";
-
-    fn wanted() -> Wanted {
-        Wanted {
-            name: NAME.into(),
-            tags: [("role".to_owned(), "qa".to_owned())].into(),
-        }
-    }
-
-    fn right() -> Observed {
-        Observed {
-            id: "fs-1".into(),
-            creation_token: NAME.into(),
-            state: LifeCycleState::Available,
-            encrypted: true,
-            transitions: vec![LifecyclePolicy::builder().transition_to_ia(TO_IA).build()],
-            backed_up: true,
-            tags: wanted().all_tags(),
-        }
-    }
-
-    fn described(
-        id: &str,
-        token: &str,
-        name: &str,
-        state: LifeCycleState,
-    ) -> FileSystemDescription {
-        FileSystemDescription::builder()
-            .owner_id("111122223333")
-            .creation_token(token)
-            .file_system_id(id)
-            .creation_time(DateTime::from_secs(0))
-            .life_cycle_state(state)
-            .number_of_mount_targets(0)
-            .size_in_bytes(FileSystemSize::builder().value(0).build())
-            .performance_mode(PerformanceMode::GeneralPurpose)
-            .tags(Tag::builder().key("Name").value(name).build().unwrap())
-            .build()
-            .unwrap()
-    }
-
-    fn found(all: &[FileSystemDescription]) -> Result<Option<String>, Error> {
-        choose("n", all.to_vec()).map(|found| found.map(|fs| fs.file_system_id))
-    }
-
-    #[test]
-    fn a_right_file_system_is_kept() {
-        assert_eq!(
-            diff(&wanted(), Some(&right())).unwrap().action,
-            Action::Keep
-        );
-    }
-
-    #[test]
-    fn every_part_that_a_killed_run_left_undone_is_told() {
-        let half = Observed {
-            state: LifeCycleState::Creating,
-            transitions: vec![],
-            backed_up: false,
-            tags: Tags::new(),
-            ..right()
-        };
-        let diff = diff(&wanted(), Some(&half)).unwrap();
-        let paths: Vec<_> = diff.attributes.iter().map(|a| a.path.as_str()).collect();
-        assert_eq!(
-            paths,
-            ["transition_to_ia", "backup", "tags.Name", "tags.role"]
-        );
-    }
-
-    #[test]
-    fn one_without_encryption_is_refused_and_never_replaced() {
-        let plain = Observed {
-            encrypted: false,
-            ..right()
-        };
-        assert_eq!(
-            diff(&wanted(), Some(&plain)).unwrap_err().to_string(),
-            "planning file system fs-1: it isn't encrypted, and EFS can't encrypt a file system that exists"
-        );
-    }
-
-    #[test]
-    fn the_creation_token_decides_before_the_name() {
-        let theirs = described("fs-2", "terraform-1", "n", LifeCycleState::Available);
-        let ours = described("fs-1", "n", "n", LifeCycleState::Creating);
-        assert_eq!(found(&[theirs.clone(), ours]), Ok(Some("fs-1".into())));
-        assert_eq!(found(&[theirs]), Ok(Some("fs-2".into())));
-        let other = described("fs-3", "o", "o", LifeCycleState::Available);
-        assert_eq!(found(&[other]), Ok(None));
-    }
-
-    #[test]
-    fn one_that_is_going_is_not_there() {
-        let going = described("fs-1", "n", "n", LifeCycleState::Deleting);
-        assert_eq!(found(&[going]), Ok(None));
-    }
-
-    #[test]
-    fn two_of_the_same_name_are_too_many() {
-        let named = |id| described(id, id, "n", LifeCycleState::Available);
-        assert_eq!(
-            found(&[named("fs-2"), named("fs-1")])
-                .unwrap_err()
-                .to_string(),
-            "looking for file system n: several have the tag Name=n: fs-1, fs-2"
-        );
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ use super::updates::{Of, Updates};
 use super::{Tags, cluster, tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::reconcile::plan::Action;
-use crate::reconcile::{Diff, Error, Grant, Handle, Polling, Progress, Resource, State};
+use crate::reconcile::{Diff, Error, Fact, Grant, Handle, Polling, Progress, Resource, State};
 
 /// How long EKS may take to associate or disassociate a provider. It restarts the API servers.
 const DEADLINE: Duration = Duration::from_secs(60 * 60);
@@ -29,6 +29,8 @@ pub struct IdentityProviderConfig {
     pub session: Session,
     /// The cluster.
     pub cluster: Handle<cluster::Facts>,
+    /// Places in the graph of what else must be right first.
+    pub after: Vec<usize>,
     /// How often EKS is asked how far it is.
     pub polling: Polling,
     /// What it should be.
@@ -99,11 +101,16 @@ impl Resource for IdentityProviderConfig {
     }
 
     fn needs(&self) -> Vec<usize> {
-        vec![self.cluster.index()]
+        let mut needs = vec![self.cluster.index()];
+        needs.extend(&self.after);
+        needs
     }
 
     async fn observe(&self) -> Result<Option<Observed>, Error> {
-        Ok(self.read().await.or_absent()?)
+        match self.cluster.observed().await? {
+            Fact::Known(_) => Ok(self.read().await.or_absent()?),
+            Fact::AfterApply => Ok(None),
+        }
     }
 
     fn output(&self, _observed: &Observed) {}

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::Arc;
 
 use aws_sdk_kms::config::Builder as ConfigBuilder;
 use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::types::{KeyListEntry, KeyMetadata, KeyState, Tag};
 
 use super::eventual::until_visible;
-use super::{Tags, tags};
+use super::{Shared, Tags, cluster, tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::calls;
 use crate::reconcile::{Diff, Error, Grant, Polling, Progress, Resource};
@@ -22,6 +23,8 @@ const DELETION_WINDOW_DAYS: i32 = 30;
 pub struct KmsKey {
     /// The account and region that it is in.
     pub session: Session,
+    /// What the run has asked already.
+    pub shared: Arc<Shared>,
     /// How often KMS is asked whether it sees what was made.
     pub polling: Polling,
     /// What it should be.
@@ -87,8 +90,15 @@ impl Resource for KmsKey {
         format!("eks/{}", self.wanted.cluster)
     }
 
+    /// The key that the cluster's secrets are encrypted with is the one that counts, and a cluster
+    /// keeps it; where there is none, the alias leads to it.
     async fn observe(&self) -> Result<Option<Observed>, Error> {
-        Ok(self.read().await.or_absent()?)
+        let cluster = &self.wanted.cluster;
+        let seen = cluster::first_seen(&self.session, &self.shared, cluster).await?;
+        match seen.as_deref().and_then(cluster::key_arn) {
+            Some(arn) => Ok(Some(self.in_use(arn).await?)),
+            None => Ok(self.read().await.or_absent()?),
+        }
     }
 
     fn output(&self, observed: &Observed) -> String {
@@ -149,27 +159,45 @@ impl KmsKey {
         format!("Kubernetes secrets of {}", self.wanted.cluster)
     }
 
+    /// The key that the cluster uses. One that rotates can be used; of one that doesn't, KMS has to
+    /// say where it stands.
+    async fn in_use(&self, arn: &str) -> Result<Observed, CallError> {
+        let rotates = self.rotates(arn).await?;
+        let state = match rotates {
+            true => KeyState::Enabled,
+            false => self
+                .describe(arn)
+                .await?
+                .key_state
+                .unwrap_or(KeyState::Unavailable),
+        };
+        Ok(Observed {
+            arn: arn.to_owned(),
+            state,
+            rotates,
+        })
+    }
+
     /// Reads the key that the alias names.
     async fn read(&self) -> Result<Observed, CallError> {
         let alias = self.alias();
         let key = self.describe(&alias).await?;
         let arn = key.arn.unwrap_or_default();
         let state = key.key_state.unwrap_or(KeyState::Unavailable);
-        // Source: KMS API reference, GetKeyRotationStatus, which takes no alias and, of a key that is
-        // to be deleted, says that it doesn't rotate.
-        let rotation = self
-            .session
-            .kms()
-            .get_key_rotation_status()
-            .key_id(&arn)
-            .send()
-            .await
-            .doing(|| format!("asking whether {arn} rotates"))?;
         Ok(Observed {
+            rotates: self.rotates(&arn).await?,
             arn,
             state,
-            rotates: rotation.key_rotation_enabled(),
         })
+    }
+
+    /// Source: KMS API reference, GetKeyRotationStatus, which takes no alias and, of a key that is to
+    /// be deleted, says that it doesn't rotate.
+    async fn rotates(&self, arn: &str) -> Result<bool, CallError> {
+        let kms = self.session.kms();
+        let sent = kms.get_key_rotation_status().key_id(arn).send().await;
+        let answer = sent.doing(|| format!("asking whether {arn} rotates"))?;
+        Ok(answer.key_rotation_enabled())
     }
 
     async fn describe(&self, key: &str) -> Result<KeyMetadata, CallError> {

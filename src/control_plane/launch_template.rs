@@ -8,6 +8,7 @@
 //! UpdateNodegroupVersion), so that of an adopted group gets the content in a new version.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_ec2::types::{
@@ -18,16 +19,16 @@ use aws_sdk_ec2::types::{
     LaunchTemplateVersion, LaunchTemplatesMonitoringRequest, RequestLaunchTemplateData,
     ResourceType, ResponseLaunchTemplateData, TagSpecification, VolumeType,
 };
-use aws_sdk_eks::types::AmiTypes;
+use aws_sdk_eks::types::{AmiTypes, Nodegroup};
 use serde_json::json;
 
-use super::node_group;
 use super::tags::{self, Tags};
 use super::token::token;
+use super::{Shared, cluster, node_group};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::reconcile::plan::Action;
 use crate::reconcile::{
-    Condition, Diff, DiffBuilder, Error, Grant, Polling, Progress, Resource, State,
+    Condition, Diff, DiffBuilder, Error, Fact, Grant, Handle, Polling, Progress, Resource, State,
 };
 
 /// How long EC2 may take to know everywhere of a new template or version.
@@ -49,6 +50,10 @@ const TAGGED: [ResourceType; 3] = [
 pub struct LaunchTemplate {
     /// The account and region that it is in.
     pub session: Session,
+    /// What the run has asked already.
+    pub shared: Arc<Shared>,
+    /// The cluster of the node group.
+    pub cluster: Handle<cluster::Facts>,
     /// What it should be.
     pub wanted: Wanted,
     /// How often EC2 is asked whether it is done.
@@ -91,8 +96,21 @@ pub struct Observed {
     pub data: ResponseLaunchTemplateData,
 }
 
+/// What was found where a launch template is looked for.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each cluster, and it is a template nearly always"
+)]
+pub enum Found {
+    /// psk's own, or the one that an adopted node group was made from.
+    Template(Observed),
+    /// A node group that was made without a template. EKS can't give it one, so none is made.
+    GroupWithout,
+}
+
 /// What a node group is made from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TemplateFacts {
     /// Id of the launch template.
     pub id: String,
@@ -116,7 +134,7 @@ pub fn data_device(ami_type: &AmiTypes) -> &'static str {
 }
 
 impl Resource for LaunchTemplate {
-    type Observed = Observed;
+    type Observed = Found;
     type Output = TemplateFacts;
     const KIND: &'static str = "ec2_launch_template";
     const GRANTS: &'static [Grant] = &[
@@ -159,73 +177,95 @@ impl Resource for LaunchTemplate {
                 values: &["RunInstances"],
             }),
         },
-        Grant {
-            actions: &["eks:ListNodegroups"],
-            on: &["arn:{partition}:eks:*:{account}:cluster/*"],
-            condition: None,
-        },
-        Grant {
-            actions: &["eks:DescribeNodegroup"],
-            on: &["arn:{partition}:eks:*:{account}:nodegroup/*"],
-            condition: None,
-        },
     ];
 
     fn name(&self) -> String {
         self.wanted.name()
     }
 
-    /// Asks for psk's own, and only where there is none what an adopted group was made from.
-    async fn observe(&self) -> Result<Option<Observed>, Error> {
-        if let Some(own) = self.read(Called::Name(&self.wanted.name())).await? {
-            return Ok(Some(own));
+    /// Looks for psk's own, and only where there is none for what an adopted group was made from.
+    async fn observe(&self) -> Result<Option<Found>, Error> {
+        let key = self.session.target().clone();
+        let ask = || async { Ok(Arc::new(self.newest_of_all().await?)) };
+        let all = self.shared.launch_templates.get(key, ask).await?;
+        let find = |is: &dyn Fn(&LaunchTemplateVersion) -> bool| {
+            let found = all.iter().find(|version| is(version));
+            found.cloned().and_then(observed)
+        };
+        let name = self.wanted.name();
+        let own = find(&|version| version.launch_template_name() == Some(&name));
+        if own.is_some() {
+            return Ok(own.map(Found::Template));
         }
-        match self.in_use().await? {
-            Some(id) => Ok(self.read(Called::Id(&id)).await?),
-            None => Ok(None),
-        }
+        let Some(group) = self.group().await? else {
+            return Ok(None);
+        };
+        let in_use = |id: &str| find(&|version| version.launch_template_id() == Some(id));
+        Ok(match group.launch_template().and_then(|t| t.id()) {
+            Some(id) => in_use(id).map(Found::Template),
+            None => Some(Found::GroupWithout),
+        })
     }
 
-    fn output(&self, observed: &Observed) -> TemplateFacts {
-        let is_right = diff(&self.wanted, Some(observed)).action == Action::Keep;
-        let version = observed.version + i64::from(!is_right);
+    fn needs(&self) -> Vec<usize> {
+        vec![self.cluster.index()]
+    }
+
+    fn output(&self, found: &Found) -> TemplateFacts {
+        let Found::Template(is) = found else {
+            return TemplateFacts::default();
+        };
+        let is_right = diff(&self.wanted, Some(is)).action == Action::Keep;
+        let version = is.version + i64::from(!is_right);
         TemplateFacts {
-            id: observed.id.clone(),
+            id: is.id.clone(),
             version: version.to_string(),
         }
     }
 
-    fn diff(&self, observed: Option<&Observed>) -> Result<Diff, Error> {
-        Ok(diff(&self.wanted, observed))
+    /// Without a template there is nothing to tell of one.
+    fn is_complete(&self, found: &Found) -> bool {
+        matches!(found, Found::Template(_))
+    }
+
+    fn diff(&self, found: Option<&Found>) -> Result<Diff, Error> {
+        Ok(match found {
+            None => diff(&self.wanted, None),
+            Some(Found::Template(is)) => diff(&self.wanted, Some(is)),
+            Some(Found::GroupWithout) => Diff::update().build(),
+        })
     }
 
     async fn apply(
         &self,
         diff: &Diff,
-        observed: Option<&Observed>,
+        found: Option<&Found>,
         _progress: &Progress,
     ) -> Result<(), Error> {
-        match observed {
-            Some(is) => self.create_version(diff, is).await,
+        match found {
+            Some(Found::Template(is)) => self.create_version(diff, is).await,
+            Some(Found::GroupWithout) => Ok(()),
             None => self.create(diff).await,
         }
     }
 
-    async fn settle(&self, progress: &Progress) -> Result<Observed, Error> {
+    async fn settle(&self, progress: &Progress) -> Result<Found, Error> {
         let what = format!("launch template {}", self.wanted.name());
         self.polling
             .until(&what, DEADLINE, progress, || async {
                 let is_right = |is: &Observed| diff(&self.wanted, Some(is)).action == Action::Keep;
-                Ok(match self.observe().await?.filter(is_right) {
-                    Some(is) => State::Done(is),
+                Ok(match self.reread().await?.filter(is_right) {
+                    Some(is) => State::Done(Found::Template(is)),
                     None => State::UnderWay("old or unknown to parts of EC2".to_owned()),
                 })
             })
             .await
     }
 
-    async fn remove(&self, observed: &Observed, progress: &Progress) -> Result<(), Error> {
-        let Observed { id, name, .. } = observed;
+    async fn remove(&self, found: &Found, progress: &Progress) -> Result<(), Error> {
+        let Found::Template(Observed { id, name, .. }) = found else {
+            return Ok(());
+        };
         if *name != self.wanted.name() {
             progress.say(format!(
                 "launch template {name} is left: psk didn't make it"
@@ -245,41 +285,45 @@ impl Resource for LaunchTemplate {
 }
 
 impl LaunchTemplate {
-    /// Id of the template that the node group was made from, where there is a group and it was made
-    /// from one.
-    async fn in_use(&self) -> Result<Option<String>, Error> {
+    /// The node group, where there is one.
+    async fn group(&self) -> Result<Option<Arc<Nodegroup>>, Error> {
+        if self.cluster.observed().await? == Fact::AfterApply {
+            return Ok(None);
+        }
         let Wanted {
             cluster,
             node_group,
             ..
         } = &self.wanted;
-        let eks = self.session.eks();
-        let groups = eks
-            .list_nodegroups()
-            .cluster_name(cluster)
+        let (session, shared) = (&self.session, &self.shared);
+        node_group::first_seen(session, shared, cluster, node_group).await
+    }
+
+    /// The newest version of every template of the region: psk's own and an adopted one's are both
+    /// among them, and those of other clusters.
+    async fn newest_of_all(&self) -> Result<Vec<LaunchTemplateVersion>, CallError> {
+        self.session
+            .ec2()
+            .describe_launch_template_versions()
+            .versions("$Latest")
             .into_paginator()
             .items()
             .send()
             .collect::<Result<Vec<_>, _>>()
             .await
-            .doing(|| format!("listing the node groups of {cluster}"))
-            .or_absent()?
-            .unwrap_or_default();
-        let Some(group) = node_group::choose(node_group, groups)? else {
-            return Ok(None);
-        };
-        let answer = eks
-            .describe_nodegroup()
-            .cluster_name(cluster)
-            .nodegroup_name(&group)
-            .send()
-            .await
-            .doing(|| format!("looking for the launch template of node group {group}"))
-            .or_absent()?;
-        Ok(answer
-            .and_then(|answer| answer.nodegroup)
-            .and_then(|group| group.launch_template)
-            .and_then(|template| template.id))
+            .doing(|| "listing the launch templates".to_owned())
+    }
+
+    /// Reads the template again, after a change.
+    async fn reread(&self) -> Result<Option<Observed>, Error> {
+        if let Some(own) = self.read(Called::Name(&self.wanted.name())).await? {
+            return Ok(Some(own));
+        }
+        let group = self.group().await?;
+        match group.as_ref().and_then(|g| g.launch_template()?.id()) {
+            Some(id) => Ok(self.read(Called::Id(id)).await?),
+            None => Ok(None),
+        }
     }
 
     async fn read(&self, called: Called<'_>) -> Result<Option<Observed>, CallError> {
@@ -554,181 +598,4 @@ fn disk(
 }
 
 #[cfg(test)]
-mod tests {
-    use aws_sdk_ec2::types::{
-        LaunchTemplateInstanceMetadataOptions, LaunchTemplateTagSpecification,
-        LaunchTemplatesMonitoring,
-    };
-
-    use super::*;
-
-    fn wanted() -> Wanted {
-        Wanted {
-            cluster: "qa-i01-aws-us-east-2".into(),
-            node_group: "management".into(),
-            device: "/dev/xvdb".into(),
-            disk_gib: 50,
-            tags: [("role".to_owned(), "qa".to_owned())].into(),
-        }
-    }
-
-    fn disk_of(device: &str, gib: i32) -> LaunchTemplateBlockDeviceMapping {
-        let ebs = LaunchTemplateEbsBlockDevice::builder()
-            .volume_size(gib)
-            .volume_type(VolumeType::Gp3)
-            .encrypted(true)
-            .delete_on_termination(true)
-            .kms_key_id("key-1");
-        LaunchTemplateBlockDeviceMapping::builder()
-            .device_name(device)
-            .ebs(ebs.build())
-            .build()
-    }
-
-    fn tagged(what: ResourceType, tags: &[(&str, &str)]) -> LaunchTemplateTagSpecification {
-        let tags = tags
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect();
-        LaunchTemplateTagSpecification::builder()
-            .resource_type(what)
-            .set_tags(Some(tags::for_ec2(&tags)))
-            .build()
-    }
-
-    fn right_data() -> ResponseLaunchTemplateData {
-        ResponseLaunchTemplateData::builder()
-            .metadata_options(
-                LaunchTemplateInstanceMetadataOptions::builder()
-                    .http_tokens(LaunchTemplateHttpTokensState::Required)
-                    .http_put_response_hop_limit(1)
-                    .build(),
-            )
-            .monitoring(LaunchTemplatesMonitoring::builder().enabled(true).build())
-            .block_device_mappings(disk_of("/dev/xvdc", 8))
-            .block_device_mappings(disk_of("/dev/xvdb", 50))
-            .tag_specifications(tagged(
-                ResourceType::Instance,
-                &[("role", "qa"), ("Name", "n")],
-            ))
-            .tag_specifications(tagged(ResourceType::Volume, &[("role", "qa")]))
-            .tag_specifications(tagged(ResourceType::NetworkInterface, &[("role", "qa")]))
-            .build()
-    }
-
-    fn observed_with(data: ResponseLaunchTemplateData) -> Observed {
-        Observed {
-            id: "lt-1".into(),
-            name: wanted().name(),
-            version: 3,
-            data,
-        }
-    }
-
-    fn paths(diff: &Diff) -> Vec<&str> {
-        diff.attributes.iter().map(|a| a.path.as_str()).collect()
-    }
-
-    #[test]
-    fn a_right_template_is_kept_with_the_disks_and_tags_of_others() {
-        let diff = diff(&wanted(), Some(&observed_with(right_data())));
-        assert_eq!(paths(&diff), [""; 0]);
-    }
-
-    #[test]
-    fn a_tag_that_volumes_lack_differs() {
-        let mut data = right_data();
-        data.tag_specifications = Some(vec![tagged(ResourceType::Instance, &[("role", "qa")])]);
-        let diff = diff(&wanted(), Some(&observed_with(data)));
-        assert_eq!(paths(&diff), ["tags.role"]);
-    }
-
-    #[test]
-    fn a_template_as_terraform_makes_it_differs_in_disk_and_hop_limit() {
-        let mut data = right_data();
-        data.block_device_mappings = None;
-        data.metadata_options = Some(
-            LaunchTemplateInstanceMetadataOptions::builder()
-                .http_tokens(LaunchTemplateHttpTokensState::Required)
-                .http_put_response_hop_limit(2)
-                .build(),
-        );
-        let diff = diff(&wanted(), Some(&observed_with(data)));
-        assert_eq!(
-            paths(&diff),
-            [
-                "metadata_options.http_put_response_hop_limit",
-                "disk.device",
-                "disk.size_gib",
-                "disk.type",
-                "disk.encrypted",
-                "disk.delete_on_termination"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_new_version_has_what_differs_and_keeps_what_is_others() {
-        let larger = Wanted {
-            disk_gib: 80,
-            tags: [("role".to_owned(), "prod".to_owned())].into(),
-            ..wanted()
-        };
-        let data = right_data();
-        let diff = diff(&larger, Some(&observed_with(data.clone())));
-        let content = content(&larger, &diff, Some(&data));
-        assert!(content.metadata_options().is_none() && content.monitoring().is_none());
-        let disks: Vec<_> = content
-            .block_device_mappings()
-            .iter()
-            .map(|mapping| {
-                let ebs = mapping.ebs().unwrap();
-                (
-                    mapping.device_name().unwrap(),
-                    ebs.volume_size(),
-                    ebs.kms_key_id(),
-                )
-            })
-            .collect();
-        assert_eq!(
-            disks,
-            [
-                ("/dev/xvdc", Some(8), Some("key-1")),
-                ("/dev/xvdb", Some(80), Some("key-1"))
-            ]
-        );
-        let specs = content.tag_specifications();
-        let of = |what: ResourceType| {
-            let spec = specs
-                .iter()
-                .find(|s| s.resource_type() == Some(&what))
-                .unwrap();
-            tags::from_ec2(spec.tags())
-        };
-        assert_eq!(of(ResourceType::Instance)["Name"], "n");
-        assert!(TAGGED.iter().all(|t| of(t.clone())["role"] == "prod"));
-    }
-
-    #[test]
-    fn a_new_template_has_everything() {
-        let diff = diff(&wanted(), None);
-        assert_eq!(diff.action, Action::Create);
-        let content = content(&wanted(), &diff, None);
-        let options = content.metadata_options().unwrap();
-        assert_eq!(options.http_put_response_hop_limit(), Some(1));
-        assert_eq!(
-            options.http_tokens(),
-            Some(&LaunchTemplateHttpTokensState::Required)
-        );
-        assert_eq!(content.monitoring().and_then(|m| m.enabled()), Some(true));
-        assert_eq!(content.block_device_mappings().len(), 1);
-        assert_eq!(content.tag_specifications().len(), 3);
-    }
-
-    #[test]
-    fn the_disk_is_where_the_ami_type_keeps_its_containers() {
-        assert_eq!(data_device(&AmiTypes::BottlerocketArm64), "/dev/xvdb");
-        assert_eq!(data_device(&AmiTypes::Al2023X8664Standard), "/dev/xvda");
-        assert_eq!(data_device(&AmiTypes::WindowsCore2022X8664), "/dev/sda1");
-    }
-}
+mod tests;

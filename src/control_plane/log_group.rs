@@ -1,16 +1,23 @@
 //! The CloudWatch log group of the control plane's logs. It is made before the cluster: EKS makes
 //! it without a retention and tags if it isn't there.
 
+use std::sync::Arc;
+
 use super::eventual::PATIENCE;
-use super::{Tags, tags};
-use crate::aws::{Doing, OrAbsent, Session};
+use super::{Shared, Tags, tags};
+use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::reconcile::{Diff, Error, Fact, Grant, Polling, Progress, Resource, State};
+
+/// What the names of clusters' log groups begin with.
+const CLUSTERS: &str = "/aws/eks/";
 
 /// The log group of one cluster.
 #[derive(Debug)]
 pub struct LogGroup {
     /// The account and region that it is in.
     pub session: Session,
+    /// What the run has asked already.
+    pub shared: Arc<Shared>,
     /// How often the service is asked whether it sees what was made.
     pub polling: Polling,
     /// What it should be.
@@ -34,6 +41,9 @@ pub struct Observed {
     /// For how many days logs are kept; `None` for ever.
     pub retention_days: Option<i32>,
 }
+
+/// Names of log groups, and for how many days each keeps its logs.
+pub type Retentions = Arc<Vec<(String, Option<i32>)>>;
 
 impl Resource for LogGroup {
     type Observed = Observed;
@@ -64,25 +74,10 @@ impl Resource for LogGroup {
     }
 
     async fn observe(&self) -> Result<Option<Observed>, Error> {
-        let name = self.name();
-        // The service knows prefixes only.
-        let groups = self
-            .session
-            .logs()
-            .describe_log_groups()
-            .log_group_name_prefix(&name)
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
-            .await
-            .doing(|| format!("looking for log group {name}"))?;
-        let group = groups
-            .into_iter()
-            .find(|group| group.log_group_name() == Some(&name));
-        Ok(group.map(|group| Observed {
-            retention_days: group.retention_in_days(),
-        }))
+        let key = self.session.target().clone();
+        let ask = || async { Ok(Arc::new(self.groups(CLUSTERS).await?)) };
+        let groups = self.shared.log_groups.get(key, ask).await?;
+        Ok(self.choose(&groups))
     }
 
     fn output(&self, _observed: &Observed) -> String {
@@ -133,7 +128,7 @@ impl Resource for LogGroup {
         let what = format!("log group {}", self.name());
         self.polling
             .until(&what, PATIENCE, progress, || async {
-                let is = self.observe().await?;
+                let is = self.choose(&self.groups(&self.name()).await?);
                 Ok(is.map_or_else(
                     || State::UnderWay("not visible yet".to_owned()),
                     State::Done,
@@ -153,6 +148,37 @@ impl Resource for LogGroup {
             .doing(|| format!("deleting log group {name}"))
             .or_absent()?;
         Ok(())
+    }
+}
+
+impl LogGroup {
+    /// Names and retention of the groups whose name begins like that: the service knows prefixes
+    /// only.
+    async fn groups(&self, prefix: &str) -> Result<Vec<(String, Option<i32>)>, CallError> {
+        let groups = self
+            .session
+            .logs()
+            .describe_log_groups()
+            .log_group_name_prefix(prefix)
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .doing(|| format!("looking for log group {}", self.name()))?;
+        let named = groups.into_iter().filter_map(|group| {
+            let retention = group.retention_in_days();
+            Some((group.log_group_name?, retention))
+        });
+        Ok(named.collect())
+    }
+
+    fn choose(&self, groups: &[(String, Option<i32>)]) -> Option<Observed> {
+        let name = self.name();
+        let group = groups.iter().find(|(other, _)| *other == name);
+        group.map(|(_, retention_days)| Observed {
+            retention_days: *retention_days,
+        })
     }
 }
 

@@ -1,13 +1,13 @@
 //! The VPC and its subnets, which other pipelines make and psk only looks up, by tags.
 //!
 //! EC2 is asked for the networks of all clusters of an account and region together: two calls, however
-//! many clusters there are.
+//! many clusters there are. A cluster that exists says itself which VPC it is in, which saves one.
 
 use std::sync::Arc;
 
 use aws_sdk_ec2::types::{Filter, Tag};
 
-use super::Shared;
+use super::{Shared, cluster};
 use crate::aws::{CallError, Doing, Session};
 use crate::calls;
 use crate::reconcile::{Error, Grant, Lookup};
@@ -27,23 +27,16 @@ pub struct Network {
     pub intra_tier: String,
 }
 
-/// What an account has in a region that may be a cluster's network.
-#[derive(Debug, Default)]
-pub struct Networks {
-    vpcs: Vec<NamedVpc>,
-    subnets: Vec<TieredSubnet>,
-}
-
 /// A VPC with its tag `Name`.
 #[derive(Debug)]
-struct NamedVpc {
+pub struct NamedVpc {
     id: String,
     name: String,
 }
 
 /// A subnet with its tag `Tier`.
 #[derive(Debug)]
-struct TieredSubnet {
+pub struct TieredSubnet {
     vpc_id: String,
     tier: String,
     subnet: Subnet,
@@ -78,24 +71,28 @@ impl Lookup for Network {
     }];
 
     async fn look_up(&self) -> Result<Subnets, Error> {
-        let target = self.session.target();
-        let networks = self
-            .shared
-            .networks
-            .get(target.clone(), || networks(&self.session))
-            .await?;
-        let name = format!("{}-vpc", self.cluster);
-        let vpc_id = networks.vpc(&name, &target.region)?;
-        networks.subnets(vpc_id, &self.node_tier, &self.intra_tier)
+        let key = self.session.target();
+        let subnets = || async { Ok(Arc::new(subnets(&self.session).await?)) };
+        let subnets = self.shared.subnets.get(key.clone(), subnets);
+        let (vpc_id, subnets) = calls::join(self.vpc_id(), subnets).await;
+        choose(&subnets?, &vpc_id?, &self.node_tier, &self.intra_tier)
     }
 }
 
-async fn networks(session: &Session) -> Result<Arc<Networks>, CallError> {
-    let (vpcs, subnets) = calls::join(vpcs(session), subnets(session)).await;
-    Ok(Arc::new(Networks {
-        vpcs: vpcs?,
-        subnets: subnets?,
-    }))
+impl Network {
+    async fn vpc_id(&self) -> Result<String, Error> {
+        let seen = cluster::first_seen(&self.session, &self.shared, &self.cluster).await?;
+        // A cluster stays in the VPC that it was made in.
+        let own = seen.as_deref().and_then(|c| c.resources_vpc_config());
+        if let Some(id) = own.and_then(|config| config.vpc_id()) {
+            return Ok(id.to_owned());
+        }
+        let key = self.session.target();
+        let vpcs = || async { Ok(Arc::new(vpcs(&self.session).await?)) };
+        let vpcs = self.shared.vpcs.get(key.clone(), vpcs).await?;
+        let name = format!("{}-vpc", self.cluster);
+        Ok(one_named(&vpcs, &name, &key.region)?.to_owned())
+    }
 }
 
 async fn vpcs(session: &Session) -> Result<Vec<NamedVpc>, CallError> {
@@ -157,75 +154,76 @@ fn tag(tags: &[Tag], key: &str) -> Option<String> {
     tag.value().map(str::to_owned)
 }
 
-impl Networks {
-    /// The one VPC of that name.
-    fn vpc(&self, name: &str, region: &str) -> Result<&str, Error> {
-        let ids: Vec<_> = self
-            .vpcs
-            .iter()
-            .filter(|vpc| vpc.name == name)
-            .map(|vpc| vpc.id.as_str())
-            .collect();
-        match ids.as_slice() {
-            [id] => Ok(id),
-            [] => Err(Error::new(
-                format!("looking for VPC {name}"),
-                format!("no VPC in {region} has the tag Name={name}"),
-                "run the network pipeline for this cluster first, or correct cluster_name or aws_region",
-            )),
-            several => Err(Error::new(
-                format!("looking for VPC {name}"),
-                format!(
-                    "several VPCs have the tag Name={name}: {}",
-                    several.join(", ")
-                ),
-                "leave the tag on the cluster's own VPC only",
-            )),
-        }
+/// The one VPC of that name.
+fn one_named<'a>(vpcs: &'a [NamedVpc], name: &str, region: &str) -> Result<&'a str, Error> {
+    let ids: Vec<_> = vpcs
+        .iter()
+        .filter(|vpc| vpc.name == name)
+        .map(|vpc| vpc.id.as_str())
+        .collect();
+    match ids.as_slice() {
+        [id] => Ok(id),
+        [] => Err(Error::new(
+            format!("looking for VPC {name}"),
+            format!("no VPC in {region} has the tag Name={name}"),
+            "run the network pipeline for this cluster first, or correct cluster_name or aws_region",
+        )),
+        several => Err(Error::new(
+            format!("looking for VPC {name}"),
+            format!(
+                "several VPCs have the tag Name={name}: {}",
+                several.join(", ")
+            ),
+            "leave the tag on the cluster's own VPC only",
+        )),
     }
+}
 
-    /// The VPC's subnets for nodes and for the control plane.
-    ///
-    /// EKS wants subnets in two availability zones at least, for the control plane and for the nodes
-    /// alike. Source: EKS User Guide, "View Amazon EKS networking requirements for VPC and subnets".
-    fn subnets(&self, vpc_id: &str, node_tier: &str, intra_tier: &str) -> Result<Subnets, Error> {
-        let of_tier = |tier: &str| {
-            let mut subnets: Vec<_> = self
-                .subnets
-                .iter()
-                .filter(|tiered| tiered.vpc_id == vpc_id && tiered.tier == tier)
-                .map(|tiered| tiered.subnet.clone())
-                .collect();
-            subnets.sort();
-            let mut zones: Vec<_> = subnets.iter().map(|s| s.zone.as_str()).collect();
-            zones.sort_unstable();
-            zones.dedup();
-            if zones.len() < 2 {
-                return Err(Error::new(
-                    format!("looking for the subnets of {vpc_id} tagged Tier={tier}"),
-                    format!(
-                        "they are in {} availability zone(s), and EKS wants two at least",
-                        zones.len()
-                    ),
-                    "tag the subnets in the network pipeline, or correct node_subnet_identifier or intra_subnet_identifier",
-                ));
-            }
-            Ok(subnets)
-        };
-        Ok(Subnets {
-            vpc_id: vpc_id.to_owned(),
-            node: of_tier(node_tier)?,
-            intra: of_tier(intra_tier)?,
-        })
-    }
+/// The VPC's subnets for nodes and for the control plane.
+///
+/// EKS wants subnets in two availability zones at least, for the control plane and for the nodes
+/// alike. Source: EKS User Guide, "View Amazon EKS networking requirements for VPC and subnets".
+fn choose(
+    subnets: &[TieredSubnet],
+    vpc_id: &str,
+    node_tier: &str,
+    intra_tier: &str,
+) -> Result<Subnets, Error> {
+    let of_tier = |tier: &str| {
+        let mut subnets: Vec<_> = subnets
+            .iter()
+            .filter(|tiered| tiered.vpc_id == vpc_id && tiered.tier == tier)
+            .map(|tiered| tiered.subnet.clone())
+            .collect();
+        subnets.sort();
+        let mut zones: Vec<_> = subnets.iter().map(|s| s.zone.as_str()).collect();
+        zones.sort_unstable();
+        zones.dedup();
+        if zones.len() < 2 {
+            return Err(Error::new(
+                format!("looking for the subnets of {vpc_id} tagged Tier={tier}"),
+                format!(
+                    "they are in {} availability zone(s), and EKS wants two at least",
+                    zones.len()
+                ),
+                "tag the subnets in the network pipeline, or correct node_subnet_identifier or intra_subnet_identifier",
+            ));
+        }
+        Ok(subnets)
+    };
+    Ok(Subnets {
+        vpc_id: vpc_id.to_owned(),
+        node: of_tier(node_tier)?,
+        intra: of_tier(intra_tier)?,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// VPCs `id=name`, and subnets `id vpc tier zone`.
-    fn networks(vpcs: &[&str], subnets: &[&str]) -> Networks {
+    /// VPCs as `id=name`.
+    fn vpcs(vpcs: &[&str]) -> Vec<NamedVpc> {
         let vpc = |text: &&str| {
             let (id, name) = text.split_once('=').unwrap();
             NamedVpc {
@@ -233,6 +231,11 @@ mod tests {
                 name: name.into(),
             }
         };
+        vpcs.iter().map(vpc).collect()
+    }
+
+    /// Subnets as `id vpc tier zone`.
+    fn subnets(subnets: &[&str]) -> Vec<TieredSubnet> {
         let subnet = |text: &&str| {
             let [id, vpc_id, tier, zone] = text.split(' ').collect::<Vec<_>>()[..] else {
                 panic!("{text}");
@@ -246,26 +249,20 @@ mod tests {
                 },
             }
         };
-        Networks {
-            vpcs: vpcs.iter().map(vpc).collect(),
-            subnets: subnets.iter().map(subnet).collect(),
-        }
+        subnets.iter().map(subnet).collect()
     }
 
     #[test]
     fn subnets_are_told_apart_by_vpc_and_tier_and_ordered() {
-        let all = networks(
-            &[],
-            &[
-                "subnet-2 vpc-1 node a",
-                "subnet-3 vpc-1 intra a",
-                "subnet-1 vpc-1 node b",
-                "subnet-4 vpc-1 intra b",
-                "subnet-0 vpc-2 node c",
-                "subnet-5 vpc-1 public c",
-            ],
-        );
-        let found = all.subnets("vpc-1", "node", "intra").unwrap();
+        let all = subnets(&[
+            "subnet-2 vpc-1 node a",
+            "subnet-3 vpc-1 intra a",
+            "subnet-1 vpc-1 node b",
+            "subnet-4 vpc-1 intra b",
+            "subnet-0 vpc-2 node c",
+            "subnet-5 vpc-1 public c",
+        ]);
+        let found = choose(&all, "vpc-1", "node", "intra").unwrap();
         let ids = |subnets: &[Subnet]| subnets.iter().map(|s| s.id.clone()).collect::<Vec<_>>();
         assert_eq!(found.vpc_id, "vpc-1");
         assert_eq!(ids(&found.node), ["subnet-1", "subnet-2"]);
@@ -274,8 +271,8 @@ mod tests {
 
     #[test]
     fn one_zone_is_too_few_even_with_two_subnets() {
-        let all = networks(&[], &["subnet-1 vpc-1 node a", "subnet-2 vpc-1 node a"]);
-        let error = all.subnets("vpc-1", "node", "intra").unwrap_err();
+        let all = subnets(&["subnet-1 vpc-1 node a", "subnet-2 vpc-1 node a"]);
+        let error = choose(&all, "vpc-1", "node", "intra").unwrap_err();
         assert_eq!(
             error.to_string(),
             "looking for the subnets of vpc-1 tagged Tier=node: they are in 1 availability zone(s), and EKS wants two at least"
@@ -284,9 +281,9 @@ mod tests {
 
     #[test]
     fn a_cluster_has_one_vpc_and_the_others_are_not_its_business() {
-        let all = networks(&["vpc-1=a-vpc", "vpc-2=b-vpc", "vpc-3=b-vpc"], &[]);
-        assert_eq!(all.vpc("a-vpc", "eu-west-1").unwrap(), "vpc-1");
-        let told = |name| all.vpc(name, "eu-west-1").unwrap_err().to_string();
+        let all = vpcs(&["vpc-1=a-vpc", "vpc-2=b-vpc", "vpc-3=b-vpc"]);
+        assert_eq!(one_named(&all, "a-vpc", "eu-west-1").unwrap(), "vpc-1");
+        let told = |name| one_named(&all, name, "eu-west-1").unwrap_err().to_string();
         assert_eq!(
             told("b-vpc"),
             "looking for VPC b-vpc: several VPCs have the tag Name=b-vpc: vpc-2, vpc-3"

@@ -1,6 +1,7 @@
 //! The managed node group for the platform's own workloads.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_eks::types::{AmiTypes, Nodegroup, NodegroupStatus};
@@ -9,11 +10,13 @@ use serde::Serialize;
 use super::iam_role::{PASSED_TO_EKS, Role};
 use super::launch_template::TemplateFacts;
 use super::network::Subnets;
-use super::{Tags, cluster};
-use crate::aws::{Doing, OrAbsent, Session};
+use super::{Shared, Tags, cluster};
+use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::inventory::EksVersion;
 use crate::reconcile::plan::Action;
-use crate::reconcile::{Condition, Diff, Error, Grant, Handle, Polling, Progress, Resource, State};
+use crate::reconcile::{
+    Condition, Diff, Error, Fact, Grant, Handle, Polling, Progress, Resource, State,
+};
 
 mod change;
 mod diff;
@@ -23,6 +26,8 @@ mod diff;
 pub struct NodeGroup {
     /// The account and region that it is in.
     pub session: Session,
+    /// What the run has asked already.
+    pub shared: Arc<Shared>,
     /// The cluster that its nodes join.
     pub cluster: Handle<cluster::Facts>,
     /// Its subnets.
@@ -230,13 +235,12 @@ impl Resource for NodeGroup {
     }
 
     async fn observe(&self) -> Result<Option<Observed>, Error> {
-        if let Some(found) = self.describe(&self.wanted.name).await? {
-            return Ok(Some(found));
+        if self.cluster.observed().await? == Fact::AfterApply {
+            return Ok(None);
         }
-        match self.find_adoptable().await? {
-            Some(name) => self.describe(&name).await,
-            None => Ok(None),
-        }
+        let Wanted { cluster, name, .. } = &self.wanted;
+        let seen = first_seen(&self.session, &self.shared, cluster, name).await?;
+        seen.map(|group| read(&group)).transpose()
     }
 
     fn output(&self, observed: &Observed) -> Facts {
@@ -248,7 +252,7 @@ impl Resource for NodeGroup {
     fn is_busy(&self, observed: &Observed) -> bool {
         matches!(
             observed.status,
-            NodegroupStatus::Creating | NodegroupStatus::Updating | NodegroupStatus::Deleting
+            NodegroupStatus::Creating | NodegroupStatus::Updating
         )
     }
 
@@ -265,10 +269,14 @@ impl Resource for NodeGroup {
         progress: &Progress,
     ) -> Result<(), Error> {
         match observed {
-            None => self.create().await,
+            None => self.create(progress).await,
+            Some(is) if is.status == NodegroupStatus::Deleting => {
+                self.until_gone(&is.name, progress).await?;
+                self.create(progress).await
+            }
             Some(is) if diff.action == Action::Replace => {
                 self.delete(&is.name, progress).await?;
-                self.create().await
+                self.create(progress).await
             }
             Some(is) => self.update(diff, is, progress).await,
         }
@@ -278,7 +286,9 @@ impl Resource for NodeGroup {
         let what = format!("node group {}", self.wanted.name);
         self.polling
             .until(&what, CREATE_DEADLINE, progress, || async {
-                match self.observe().await? {
+                let Wanted { cluster, name, .. } = &self.wanted;
+                let found = find(&self.session, cluster, name).await?;
+                match found.map(|group| read(&group)).transpose()? {
                     Some(is) => judge(is),
                     // EKS may not know yet of what it has just accepted.
                     None => Ok(State::UnderWay("not visible yet".to_owned())),
@@ -323,44 +333,71 @@ impl NodeGroup {
     }
 
     async fn describe(&self, name: &str) -> Result<Option<Observed>, Error> {
-        let answer = self
-            .session
-            .eks()
-            .describe_nodegroup()
-            .cluster_name(&self.wanted.cluster)
-            .nodegroup_name(name)
-            .send()
-            .await
-            .doing(|| format!("describing node group {name}"))
-            .or_absent()?;
-        answer
-            .and_then(|a| a.nodegroup)
-            .map(|group| read(&group))
-            .transpose()
-    }
-
-    /// The full name of a group that psk didn't make: the wanted one with a suffix.
-    async fn find_adoptable(&self) -> Result<Option<String>, Error> {
-        let wanted = &self.wanted;
-        let names = self
-            .session
-            .eks()
-            .list_nodegroups()
-            .cluster_name(&wanted.cluster)
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
-            .await
-            .doing(|| format!("listing the node groups of {}", wanted.cluster))
-            .or_absent()?
-            .unwrap_or_default();
-        choose(&wanted.name, names)
+        let described = describe(&self.session, &self.wanted.cluster, name).await?;
+        described.map(|group| read(&group)).transpose()
     }
 }
 
+/// The group of a name, or of one that has it as a prefix, as it was when the run first asked.
+/// Whoever looks for the role or the launch template of an adopted group asks as well.
+pub(super) async fn first_seen(
+    session: &Session,
+    shared: &Shared,
+    cluster: &str,
+    name: &str,
+) -> Result<Option<Arc<Nodegroup>>, Error> {
+    let target = session.target().clone();
+    let key = (target, cluster.to_owned(), name.to_owned());
+    let ask = || async { Ok(find(session, cluster, name).await?.map(Arc::new)) };
+    Ok(shared.node_groups.get(key, ask).await?)
+}
+
+/// The group of that name, else the one that psk didn't make: the name with a suffix.
+async fn find(
+    session: &Session,
+    cluster: &str,
+    name: &str,
+) -> Result<Option<Nodegroup>, CallError> {
+    if let Some(found) = describe(session, cluster, name).await? {
+        return Ok(Some(found));
+    }
+    let names = session
+        .eks()
+        .list_nodegroups()
+        .cluster_name(cluster)
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .doing(|| format!("listing the node groups of {cluster}"))
+        .or_absent()?
+        .unwrap_or_default();
+    match choose(name, names)? {
+        Some(full) => describe(session, cluster, &full).await,
+        None => Ok(None),
+    }
+}
+
+async fn describe(
+    session: &Session,
+    cluster: &str,
+    name: &str,
+) -> Result<Option<Nodegroup>, CallError> {
+    let answer = session
+        .eks()
+        .describe_nodegroup()
+        .cluster_name(cluster)
+        .nodegroup_name(name)
+        .send()
+        .await
+        .doing(|| format!("describing node group {name}"))
+        .or_absent()?;
+    Ok(answer.and_then(|a| a.nodegroup))
+}
+
 /// The group of that exact name, else the only one that has it as a prefix.
-pub(super) fn choose(wanted: &str, names: Vec<String>) -> Result<Option<String>, Error> {
+fn choose(wanted: &str, names: Vec<String>) -> Result<Option<String>, CallError> {
     if names.iter().any(|name| name == wanted) {
         return Ok(Some(wanted.to_owned()));
     }
@@ -371,7 +408,7 @@ pub(super) fn choose(wanted: &str, names: Vec<String>) -> Result<Option<String>,
         .collect();
     if adoptable.len() > 1 {
         adoptable.sort();
-        return Err(Error::new(
+        return Err(CallError::new(
             format!("looking for node group {wanted}"),
             format!("several could be meant: {}", adoptable.join(", ")),
             "delete those that aren't used, or set management_node_group_name to the full name of the one that is",

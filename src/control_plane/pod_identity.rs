@@ -118,6 +118,9 @@ impl Resource for PodIdentityAssociation {
             service_account,
             ..
         } = &self.wanted;
+        if self.cluster.observed().await? == Fact::AfterApply {
+            return Ok(None);
+        }
         let (session, shared) = (&self.session, &self.shared);
         Ok(first_seen(session, shared, cluster, namespace, service_account).await?)
     }

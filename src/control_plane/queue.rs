@@ -1,4 +1,6 @@
 //! The queue by which Karpenter hears of interruptions before they happen.
+//!
+//! Its tags cost a call of their own to read, so they are set when it is made and not compared later.
 
 use std::time::Duration;
 
@@ -8,7 +10,6 @@ use serde_json::{Value, json};
 use super::policy_document;
 use super::tags::{self, Tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session, Target};
-use crate::calls;
 use crate::reconcile::plan::Action;
 use crate::reconcile::{Diff, Error, Fact, Grant, Polling, Progress, Resource, State};
 
@@ -36,7 +37,7 @@ pub struct Queue {
 pub struct Wanted {
     /// The cluster's name.
     pub cluster: String,
-    /// Tags that it must have; others are left alone.
+    /// Tags that it is made with.
     pub tags: Tags,
 }
 
@@ -51,8 +52,6 @@ pub struct Observed {
     pub managed_sse: bool,
     /// Its policy.
     pub policy: Option<Value>,
-    /// All its tags.
-    pub tags: Tags,
 }
 
 /// What other resources may know of the queue.
@@ -81,7 +80,6 @@ impl Resource for Queue {
             "sqs:DeleteQueue",
             "sqs:GetQueueAttributes",
             "sqs:GetQueueUrl",
-            "sqs:ListQueueTags",
             "sqs:SetQueueAttributes",
             "sqs:TagQueue",
         ],
@@ -186,18 +184,13 @@ impl Queue {
 
     async fn read(&self, url: String) -> Result<Option<Observed>, CallError> {
         let sqs = self.session.sqs();
-        let (attributes, tags) = calls::join(
-            sqs.get_queue_attributes()
-                .queue_url(&url)
-                .attribute_names(QueueAttributeName::All)
-                .send(),
-            sqs.list_queue_tags().queue_url(&url).send(),
-        )
-        .await;
-        let doing = || format!("reading queue {}", self.name());
-        let attributes = attributes.doing(doing).or_absent()?;
-        let tags = tags.doing(doing).or_absent()?;
-        let (Some(attributes), Some(tags)) = (attributes, tags) else {
+        let request = sqs
+            .get_queue_attributes()
+            .queue_url(&url)
+            .attribute_names(QueueAttributeName::All);
+        let sent = request.send().await;
+        let answer = sent.doing(|| format!("reading queue {}", self.name()));
+        let Some(attributes) = answer.or_absent()? else {
             return Ok(None);
         };
         let mut attributes = attributes.attributes.unwrap_or_default();
@@ -210,7 +203,6 @@ impl Queue {
             policy: attributes
                 .get(&QueueAttributeName::Policy)
                 .and_then(|text| serde_json::from_str(text).ok()),
-            tags: tags.tags.into_iter().flatten().collect(),
         }))
     }
 
@@ -267,16 +259,6 @@ impl Queue {
                 .send()
                 .await
                 .doing(|| format!("changing queue {name}"))?;
-        }
-        if diff.touches("tags") {
-            self.session
-                .sqs()
-                .tag_queue()
-                .queue_url(url)
-                .set_tags(Some(self.wanted.tags.clone().into_iter().collect()))
-                .send()
-                .await
-                .doing(|| format!("tagging queue {name}"))?;
         }
         Ok(())
     }
@@ -337,7 +319,10 @@ fn diff(wanted: &Wanted, policy: &Value, observed: Option<&Observed>) -> Diff {
             let is = observed.and_then(|is| is.policy.as_ref());
             policy_document::diff(diff, "policy", is, Fact::Known(policy.clone()))
         })
-        .with(|diff| tags::diff(diff, observed.map(|is| &is.tags), &wanted.tags))
+        .with(|diff| match observed {
+            Some(_) => diff,
+            None => tags::diff(diff, None, &wanted.tags),
+        })
         .build()
 }
 
@@ -360,9 +345,6 @@ mod tests {
             retention_seconds: Some("300".into()),
             managed_sse: true,
             policy: Some(policy(ARN)),
-            tags: [("role", "qa"), ("team", "theirs")]
-                .map(|(k, v)| (k.into(), v.into()))
-                .into(),
         }
     }
 
@@ -382,7 +364,6 @@ mod tests {
             retention_seconds: Some("345600".into()),
             managed_sse: false,
             policy: None,
-            tags: Tags::new(),
             ..right()
         };
         let all = [
@@ -391,7 +372,7 @@ mod tests {
             "policy",
             "tags.role",
         ];
-        assert_eq!(paths(Some(&is)), all);
+        assert_eq!(paths(Some(&is)), all[..3]);
         assert_eq!(paths(None), all);
     }
 

@@ -73,6 +73,11 @@ pub fn node_role_name(place: &Place) -> String {
     format!("{}-eks-node-group", place.cluster)
 }
 
+/// Name of the role of the nodes that Karpenter makes.
+pub fn karpenter_node_role_name(place: &Place) -> String {
+    format!("Karpenter-{}", place.cluster)
+}
+
 /// The control plane's role. `key` encrypts the cluster's secrets.
 pub fn cluster(place: &Place, key: &Handle<String>, tags: &Tags) -> Wanted {
     let encryption = Document::naming(key, |key| {
@@ -173,7 +178,7 @@ pub fn karpenter_nodes(place: &Place, tags: &Tags) -> Wanted {
     role(
         place,
         "/",
-        &format!("Karpenter-{}", place.cluster),
+        &karpenter_node_role_name(place),
         "Karpenter's nodes",
         service(place.ec2_principal(), json!("sts:AssumeRole")),
         NODE_POLICIES,

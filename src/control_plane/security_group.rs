@@ -1,6 +1,7 @@
 //! The security group of the file system's mount targets: lets in NFS from the cluster's nodes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_ec2::types::{
@@ -8,26 +9,36 @@ use aws_sdk_ec2::types::{
     UserIdGroupPair,
 };
 
-use super::cluster;
 use super::network::Subnets;
 use super::tags::{self, Tags};
-use crate::aws::{Doing, OrAbsent, Session};
+use super::{Shared, cluster};
+use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::calls;
 use crate::reconcile::plan::Action;
 use crate::reconcile::{Diff, Error, Fact, Grant, Handle, Polling, Progress, Resource, State};
+
+/// Names of the groups of clusters' file systems, of those that Terraform made, and of those that EKS
+/// makes.
+const ALL: [&str; 3] = [
+    "*-efs-csi-storage",
+    "*-efs-csi-storage-*",
+    "eks-cluster-sg-*",
+];
 
 /// The port of NFS, over TCP.
 const NFS: i32 = 2049;
 
 /// How long EC2 may take to know everywhere of a new group, or to let go of one whose network
 /// interfaces are gone.
-const DEADLINE: Duration = Duration::from_secs(300);
+pub(super) const DEADLINE: Duration = Duration::from_secs(300);
 
 /// The security group of the cluster's file system.
 #[derive(Debug)]
 pub struct SecurityGroup {
     /// The account and region that it is in.
     pub session: Session,
+    /// What the run has asked already.
+    pub shared: Arc<Shared>,
     /// Its VPC.
     pub network: Handle<Subnets>,
     /// The cluster whose own security group it lets in.
@@ -98,13 +109,11 @@ impl Resource for SecurityGroup {
         vec![self.network.index(), self.cluster.index()]
     }
 
-    /// Asks by name in every VPC, so that it needn't wait until the cluster's own is known.
     async fn observe(&self) -> Result<Option<Observed>, Error> {
-        let (network, groups) = calls::join(self.network.observed(), self.groups()).await;
-        match network? {
-            Fact::Known(network) => choose(&self.wanted.name, &network.vpc_id, groups?),
-            Fact::AfterApply => Ok(None),
-        }
+        let groups = first_seen(&self.session, &self.shared);
+        let (network, groups) = calls::join(self.network.observed(), groups).await;
+        network?;
+        self.choose(&groups?)
     }
 
     fn output(&self, observed: &Observed) -> String {
@@ -140,7 +149,7 @@ impl Resource for SecurityGroup {
         let source = self.source().known();
         self.polling
             .until(&what, DEADLINE, progress, || async {
-                let is = self.observe().await?;
+                let is = self.reread().await?;
                 let done = |is: &Observed| source.as_ref().is_none_or(|s| is.lets_in.contains(s));
                 Ok(match is.filter(done) {
                     Some(is) => State::Done(is),
@@ -187,25 +196,17 @@ impl SecurityGroup {
             .map(|facts| facts.access.security_group_id)
     }
 
-    async fn groups(&self) -> Result<Vec<Described>, Error> {
+    async fn reread(&self) -> Result<Option<Observed>, Error> {
         let name = &self.wanted.name;
-        let names = Filter::builder()
-            .name("group-name")
-            .values(name)
-            .values(format!("{name}-*"))
-            .build();
-        let groups = self
-            .session
-            .ec2()
-            .describe_security_groups()
-            .filters(names)
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
-            .await
-            .doing(|| format!("looking for security group {name}"))?;
-        Ok(groups)
+        let with_suffix = format!("{name}-*");
+        self.choose(&groups(&self.session, &[name, &with_suffix]).await?)
+    }
+
+    fn choose(&self, groups: &[Described]) -> Result<Option<Observed>, Error> {
+        match self.network.get() {
+            Fact::Known(network) => choose(&self.wanted.name, &network.vpc_id, groups),
+            Fact::AfterApply => Ok(None),
+        }
     }
 
     async fn create(&self) -> Result<String, Error> {
@@ -217,7 +218,7 @@ impl SecurityGroup {
             .ec2()
             .create_security_group()
             .group_name(name)
-            .description("NFS from the cluster's nodes to its file system")
+            .description("NFS from the nodes of the cluster to its file system")
             .vpc_id(network.vpc_id)
             .tag_specifications(
                 TagSpecification::builder()
@@ -232,7 +233,7 @@ impl SecurityGroup {
             Ok(answer) => Ok(answer.group_id.unwrap_or_default()),
             // An attempt whose answer was lost has made it.
             Err(error) if error.has_code(&["InvalidGroup.Duplicate"]) => {
-                match self.observe().await? {
+                match self.reread().await? {
                     Some(is) => Ok(is.id),
                     None => Err(error.into()),
                 }
@@ -252,7 +253,7 @@ impl SecurityGroup {
             .user_id_group_pairs(
                 UserIdGroupPair::builder()
                     .group_id(source)
-                    .description("NFS from the cluster's nodes")
+                    .description("NFS from the nodes of the cluster")
                     .build(),
             )
             .build();
@@ -294,12 +295,40 @@ impl SecurityGroup {
     }
 }
 
+/// The security groups of all clusters of the region, as they were when the run first asked.
+pub(super) async fn first_seen(
+    session: &Session,
+    shared: &Shared,
+) -> Result<Arc<Vec<Described>>, CallError> {
+    let ask = || async { Ok(Arc::new(groups(session, &ALL).await?)) };
+    let key = session.target().clone();
+    shared.security_groups.get(key, ask).await
+}
+
+/// Groups that are named like one of these, in every VPC.
+async fn groups(session: &Session, named: &[&str]) -> Result<Vec<Described>, CallError> {
+    let names = named.iter().map(|name| (*name).to_owned()).collect();
+    let names = Filter::builder().name("group-name").set_values(Some(names));
+    session
+        .ec2()
+        .describe_security_groups()
+        .filters(names.build())
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .doing(|| format!("looking for security groups {}", named.join(" and ")))
+}
+
 /// The VPC's group of that exact name, else the only one that has it as a prefix.
-fn choose(wanted: &str, vpc_id: &str, groups: Vec<Described>) -> Result<Option<Observed>, Error> {
+fn choose(wanted: &str, vpc_id: &str, groups: &[Described]) -> Result<Option<Observed>, Error> {
+    let prefix = format!("{wanted}-");
     let mut groups: Vec<_> = groups
         .iter()
         .filter(|group| group.vpc_id() == Some(vpc_id))
         .map(read)
+        .filter(|group| group.name == wanted || group.name.starts_with(&prefix))
         .collect();
     if let Some(exact) = groups.iter().position(|group| group.name == wanted) {
         return Ok(Some(groups.swap_remove(exact)));
@@ -429,8 +458,8 @@ mod tests {
     #[test]
     fn a_group_is_found_by_name_or_as_the_only_one_with_it_as_prefix_in_its_vpc() {
         let found = |groups: &[(&str, &str)]| {
-            let groups = groups.iter().map(|(name, vpc)| group(name, vpc)).collect();
-            choose("g", "vpc-1", groups).map(|found| found.map(|g| g.name))
+            let groups: Vec<_> = groups.iter().map(|(name, vpc)| group(name, vpc)).collect();
+            choose("g", "vpc-1", &groups).map(|found| found.map(|g| g.name))
         };
         assert_eq!(
             found(&[("g-1", "vpc-1"), ("g", "vpc-1")]),

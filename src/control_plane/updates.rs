@@ -4,7 +4,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use aws_sdk_eks::types::{Update, UpdateStatus};
+use tokio::time::Instant;
 
+use super::eventual::{PATIENCE, role_is_unseen};
 use super::token::token;
 use crate::aws::{CallError, Doing, Session};
 use crate::reconcile::{Error, Polling, Progress, State};
@@ -31,8 +33,8 @@ pub(super) struct Updates<'a> {
 }
 
 impl Updates<'_> {
-    /// Sends `request`, again while EKS says that something else is under way, and awaits the
-    /// update that it starts.
+    /// Sends `request`, again while EKS says that something else is under way or doesn't see a new
+    /// role yet, and awaits the update that it starts.
     pub(super) async fn run<F>(
         &self,
         what: &str,
@@ -42,6 +44,7 @@ impl Updates<'_> {
     where
         F: Future<Output = Result<Option<Update>, CallError>>,
     {
+        let began = Instant::now();
         let update = self
             .polling
             .until(what, self.deadline, progress, || {
@@ -49,9 +52,10 @@ impl Updates<'_> {
                 async move {
                     match sent.await {
                         Ok(update) => Ok(State::Done(update)),
-                        // Source: EKS API reference, ResourceInUseException: the resource is in use,
-                        // by another update for one.
-                        Err(error) if error.has_code(&["ResourceInUseException"]) => {
+                        Err(error) if role_is_unseen(&error) && began.elapsed() < PATIENCE => {
+                            Ok(State::UnderWay("waits for its role".to_owned()))
+                        }
+                        Err(error) if is_busy(&error) => {
                             Ok(State::UnderWay("waits for another update".to_owned()))
                         }
                         Err(error) => Err(error.into()),
@@ -112,6 +116,14 @@ impl Updates<'_> {
             })
             .await
     }
+}
+
+/// Whether EKS refuses a request because something else is under way.
+/// Source: EKS API reference, ResourceInUseException: the resource is in use, by another update for
+/// one; InvalidRequestException: the state of the cluster doesn't match the action.
+pub(super) fn is_busy(error: &CallError) -> bool {
+    error.has_code(&["ResourceInUseException"])
+        || (error.has_code(&["InvalidRequestException"]) && error.cause.contains("ACTIVE"))
 }
 
 fn judge(what: &str, update: Option<&Update>) -> Result<State<()>, Error> {

@@ -79,7 +79,8 @@ impl ClusterWork {
             .map_err(|e| failure(Step::Session, [Error::from(e)]))?;
 
         events.enter(Step::Observe);
-        let base = self.base(cluster, &session, cluster.settings.eks_version);
+        let wanted = cluster.settings.eks_version;
+        let base = self.base(cluster, &session, &self.shared, wanted);
         base.graph
             .observe()
             .await
@@ -130,21 +131,21 @@ impl ClusterWork {
             .map(|facts| facts.version);
         let rungs = rungs(is, wanted);
         let mut done = Vec::new();
+        let mut base = planned.base;
         for (i, version) in rungs.iter().enumerate() {
-            let fresh;
-            let base = if i == 0 && rungs.len() == 1 {
-                &planned.base
-            } else {
-                turn.events.progress(format!("rung {version}"));
-                fresh = self.base(cluster, &planned.session, *version);
+            if rungs.len() > 1 {
+                let (rung, of) = (i + 1, rungs.len());
+                turn.events
+                    .progress(format!("Kubernetes {version}, rung {rung} of {of}"));
+                let shared = match i {
+                    0 => self.shared.clone(),
+                    _ => Arc::new(self.shared.after_a_change()),
+                };
+                base = self.base(cluster, &planned.session, &shared, *version);
                 let told = |errors| failure_after(Step::Apply, errors, &done);
-                fresh.graph.observe().await.map_err(told)?;
-                fresh
-                    .graph
-                    .plan()
-                    .map_err(|errors| failure_after(Step::Apply, errors, &done))?;
-                &fresh
-            };
+                base.graph.observe().await.map_err(told)?;
+                base.graph.plan().map_err(told)?;
+            }
             let Applied {
                 done: changes,
                 failed,
@@ -165,8 +166,14 @@ impl ClusterWork {
         Ok(outcome(resources))
     }
 
-    fn base(&self, cluster: &Cluster, session: &Session, version: EksVersion) -> Base {
-        Base::new(cluster, version, &self.intent, session, &self.shared)
+    fn base(
+        &self,
+        cluster: &Cluster,
+        session: &Session,
+        shared: &Arc<Shared>,
+        version: EksVersion,
+    ) -> Base {
+        Base::new(cluster, version, &self.intent, session, shared)
     }
 
     async fn work(&self, turn: &Turn) -> Result<WorkOutcome, Failure> {
@@ -243,6 +250,7 @@ fn failure_after(
     done: &[ResourceChange],
 ) -> Failure {
     let mut errors = errors.into_iter();
+    let mut told = std::collections::BTreeSet::new();
     let first = errors.next().unwrap_or_else(|| {
         Error::new(
             format!("running step {step}"),
@@ -250,9 +258,11 @@ fn failure_after(
             "report this as a bug",
         )
     });
+    told.insert(first.to_string());
     let mut cause = first.cause;
-    for other in errors {
-        cause.push_str(&format!("; also {}: {}", other.doing, other.cause));
+    // Resources that look at the same thing fail of the same cause, which is told once.
+    for other in errors.filter(|error| told.insert(error.to_string())) {
+        cause.push_str(&format!("; also {other}"));
     }
     let verb = |action| match action {
         Action::Create => "made",
@@ -307,7 +317,7 @@ mod tests {
             attributes: vec![],
             reason: None,
         };
-        let failure = failure_after(Step::Apply, [error(1), error(2)], &[change]);
+        let failure = failure_after(Step::Apply, [error(1), error(2), error(1)], &[change]);
         assert_eq!(
             failure.to_string(),
             "doing 1: cause 1; also doing 2: cause 2"

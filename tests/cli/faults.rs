@@ -81,7 +81,7 @@ fn a_service_that_can_not_be_reached_is_told_with_what_to_check() {
         .ended(10);
     let [step, doing, cause, next] = failure(&run, "qa-i01-aws-eu-west-1");
     assert_eq!(step, "observe");
-    assert_eq!(doing, "looking for the clusters' VPCs in eu-west-1");
+    assert_eq!(doing, "looking for the clusters' subnets in eu-west-1");
     assert!(cause.contains("Connection refused"), "{cause}");
     assert_eq!(
         next,

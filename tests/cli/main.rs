@@ -7,6 +7,8 @@
     reason = "a helper that fails fails its test"
 )]
 
+mod apply;
+mod base;
 mod credentials;
 mod fanout;
 mod faults;

@@ -335,6 +335,17 @@ fn protection(file_system: &FileSystem) -> Value {
     json!({ "ReplicationOverwriteProtection": protection })
 }
 
+/// Its tags, with the one by which EFS marks what it backs up.
+/// Source: EFS User Guide, "Managing automatic backups of EFS file systems".
+fn marked(it: &FileSystem) -> Tags {
+    let mut tags = it.tags.clone();
+    if it.backup.enabled {
+        let mark = "aws:elasticfilesystem:default-backup";
+        tags.insert(mark.to_owned(), "enabled".to_owned());
+    }
+    tags
+}
+
 /// A `FileSystemDescription`.
 fn view(region: &Region, request: &Request<'_>, it: &FileSystem) -> Value {
     let now: Timestamp = request.call.now;
@@ -356,7 +367,7 @@ fn view(region: &Region, request: &Request<'_>, it: &FileSystem) -> Value {
         "PerformanceMode": it.performance_mode,
         "Encrypted": it.kms_key.is_some(),
         "ThroughputMode": mode,
-        "Tags": tags::listed(&it.tags),
+        "Tags": tags::listed(&marked(it)),
         "FileSystemProtection": protection(it),
     });
     let zone_id = it.zone.as_ref().and_then(|zone| {

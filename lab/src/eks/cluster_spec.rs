@@ -214,7 +214,8 @@ impl EncryptionConfig {
                 ));
             }
         };
-        if config.resources != ["secrets"] {
+        // EKS doesn't go by the resources any more (EncryptionConfig in the API reference).
+        if !config.resources.is_empty() && config.resources != ["secrets"] {
             return Err(invalid_parameter(
                 "The only resources that can be encrypted are secrets",
             ));

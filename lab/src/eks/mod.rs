@@ -46,9 +46,11 @@ use crate::world::World;
 
 pub use insights::{Finding, FindingStatus};
 pub(crate) use needs::needs;
+pub(crate) use network::keep_security_groups;
+pub(crate) use node_spec::launch_template_id;
 pub use routes::operation;
-pub(crate) use seed::seed;
 pub use seed::{Condition, SeedError, Seeded};
+pub(crate) use seed::{key_arn, seed};
 pub use state::{Failure, Happening, Issue, Quotas, Region};
 
 /// Answers one request.
@@ -72,7 +74,9 @@ pub fn handle(world: &mut World, call: &Call) -> Answer {
         kms: &here.kms,
     };
     let request = request::Request::new(call, labels, around);
-    let answer = (route.serve)(&mut here.eks, &request)?;
+    let answer = (route.serve)(&mut here.eks, &request);
+    network::keep_security_groups(&here.eks, &mut here.ec2);
+    let answer = answer?;
     for service in linked_services(route.operation) {
         iam::ensure_service_linked_role(&mut account.iam, &call.account, *service, call.now);
     }

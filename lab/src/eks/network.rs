@@ -1,8 +1,10 @@
-//! What EKS asks EC2 about: which VPC and availability zones subnets are in.
+//! What EKS asks EC2 about, which VPC and availability zones subnets are in, and what it makes there:
+//! a security group per cluster.
 
 use std::collections::BTreeSet;
 
 use super::error::invalid_parameter;
+use super::state::Region;
 use crate::call::ServiceError;
 use crate::ec2;
 
@@ -50,6 +52,41 @@ pub(super) fn control_plane_vpc(
         ));
     }
     Ok(vpc)
+}
+
+/// Tag of what EKS made in EC2 for a cluster.
+const OWNER: &str = "aws:eks:cluster-name";
+
+/// Makes the security group of each cluster that has none yet, and takes away those of clusters that
+/// are gone. Source: EKS User Guide, "View Amazon EKS security group requirements for clusters".
+pub(crate) fn keep_security_groups(eks: &Region, ec2: &mut ec2::Region) {
+    ec2.security_groups.retain(|id, group| {
+        let owner = group.tags.get(OWNER);
+        let owner = owner.map(|name| eks.clusters.get(name));
+        owner.is_none_or(|cluster| cluster.is_some_and(|c| c.security_group() == *id))
+    });
+    for cluster in eks.clusters.values() {
+        let id = cluster.security_group();
+        if ec2.security_groups.contains_key(&id) {
+            continue;
+        }
+        let number = id.trim_start_matches("sg-0");
+        let name = format!("eks-cluster-sg-{}-{number}", cluster.name);
+        let description = "EKS created security group applied to ENI that is attached to EKS Control \
+                           Plane master nodes, as well as any managed workloads.";
+        let mut group = ec2::SecurityGroup::new(id.clone(), &name, description, &cluster.vpc_id)
+            .open_to_itself(&cluster.account);
+        group.tags = [
+            (OWNER.to_owned(), cluster.name.clone()),
+            ("Name".to_owned(), name),
+            (
+                format!("kubernetes.io/cluster/{}", cluster.name),
+                "owned".to_owned(),
+            ),
+        ]
+        .into();
+        ec2.security_groups.insert(id, group);
+    }
 }
 
 #[cfg(test)]

@@ -420,7 +420,7 @@ impl LaunchTemplate {
 }
 
 /// The id of the launch template of that name.
-pub(super) fn launch_template_id(name: &str) -> String {
+pub(crate) fn launch_template_id(name: &str) -> String {
     format!("lt-0{}", stable_hex(16, &["launch template", name]))
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::access::AccessEntry;
-use super::addons::{AddonSpec, AddonState, AddonStatus, PodIdentity};
+use super::addons::{AddonSpec, AddonState, AddonStatus};
 use super::catalog::{self, Addon, KubernetesVersion};
 use super::cluster_spec::{AuthenticationMode, ClusterSpec, VpcSpec};
 use super::clusters::{ClusterStatus, Place};
@@ -111,6 +111,18 @@ pub(crate) fn seed(
     Ok(seeded)
 }
 
+/// ARN of the key that a seeded cluster's secrets are encrypted with.
+pub(crate) fn key_arn(seed: &ClusterSeed) -> String {
+    let ClusterSeed {
+        name,
+        account,
+        region,
+        ..
+    } = seed;
+    let key = uuid_from(digest(&[account, region, "key", name]));
+    format!("arn:aws:kms:{region}:{account}:key/{key}")
+}
+
 struct Plan<'a> {
     blueprint: &'a Blueprint<'a>,
     seed: &'a ClusterSeed,
@@ -186,7 +198,6 @@ impl<'a> Plan<'a> {
             .iter()
             .filter_map(|name| serde_json::from_value(Value::from(name.as_str())).ok())
             .collect();
-        let key = uuid_from(digest(&[account, region, "key", name]));
         let spec = ClusterSpec {
             version: self.version,
             platform_version: catalog::version(self.version)
@@ -199,7 +210,7 @@ impl<'a> Plan<'a> {
                 public_access_cidrs: vec!["0.0.0.0/0".to_owned()],
             },
             log_types,
-            encryption_key: Some(format!("arn:aws:kms:{region}:{account}:key/{key}")),
+            encryption_key: Some(key_arn(self.seed)),
             authentication_mode: AuthenticationMode::Api,
             support_type: serde_json::from_value(Value::from(
                 self.blueprint.cluster.support_type.as_str(),
@@ -296,17 +307,13 @@ impl<'a> Plan<'a> {
         let role = ADDON_ROLES.iter().find(|role| role.addon == name);
         let role_arn = self.blueprint.roles.addons.get(name);
         let role_arn = role_arn.map(|role| self.blueprint.role_arn(role));
-        let (role_arn, pod_identities) = match (role, role_arn) {
+        let role_arn = match (role, role_arn) {
             (Some(role), Some(role_arn)) if self.seed.pod_identity => {
-                let identity = PodIdentity {
-                    service_account: role.service_account.to_owned(),
-                    role_arn,
-                };
-                (None, vec![identity])
+                self.associate(cluster, role.service_account, &role_arn);
+                None
             }
-            (_, role_arn) => (role_arn, Vec::new()),
+            (_, role_arn) => role_arn,
         };
-        Association::put_owned(cluster, offered, &arn, &pod_identities, self.made_at);
         Ok(AddonState {
             name: name.to_owned(),
             arn,
@@ -321,7 +328,7 @@ impl<'a> Plan<'a> {
                     .addon_configuration
                     .get(name)
                     .map(Value::to_string),
-                pod_identities,
+                pod_identities: Vec::new(),
             },
             issues: Vec::new(),
             tags: self.blueprint.tags.clone(),
@@ -359,16 +366,22 @@ impl<'a> Plan<'a> {
                 entry.tags.clone_from(tags);
             }
         }
-        let karpenter = arn(&roles.karpenter);
-        let mut association =
-            Association::new(cluster, "kube-system", "karpenter", &karpenter, now);
-        association.tags.clone_from(tags);
-        cluster
-            .associations
-            .insert(association.id.clone(), association);
+        self.associate(cluster, "karpenter", &arn(&roles.karpenter));
         if let Some(provider) = &self.seed.identity_provider {
             IdentityProvider::put(cluster, provider, tags.clone(), now);
         }
+    }
+}
+
+impl Plan<'_> {
+    /// Gives the pods of a service account of kube-system a role.
+    fn associate(&self, cluster: &mut Cluster, service_account: &str, role: &str) {
+        let mut association =
+            Association::new(cluster, "kube-system", service_account, role, self.made_at);
+        association.tags.clone_from(&self.blueprint.tags);
+        cluster
+            .associations
+            .insert(association.id.clone(), association);
     }
 }
 

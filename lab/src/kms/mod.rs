@@ -21,6 +21,7 @@ use crate::call::{Answer, Call, ServiceError};
 use crate::world::World;
 
 pub(crate) use needs::needs;
+pub(crate) use policies::default as default_policy;
 pub use state::{Alias, Grant, Key, KeyState, Region, Rotation};
 
 /// Answers one request.

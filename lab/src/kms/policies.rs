@@ -43,7 +43,7 @@ struct ListKeyPolicies {
 }
 
 /// The policy of a key that is made without one: the account's IAM policies decide.
-pub(super) fn default(account: &str) -> Value {
+pub(crate) fn default(account: &str) -> Value {
     json!({
         "Version": "2012-10-17",
         "Id": "key-default-1",

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::ClusterSeed;
 use crate::eks::Condition;
@@ -28,6 +29,8 @@ pub(crate) struct Blueprint<'a> {
     pub(crate) node_group: NodeGroup,
     /// Who may do what.
     pub(crate) roles: Roles,
+    /// What the roles may do.
+    pub(crate) permissions: Permissions,
     /// Where pods share files.
     pub(crate) file_system: FileSystem,
     /// The rules that send interruptions to Karpenter's queue.
@@ -54,6 +57,8 @@ pub(crate) struct NodeGroup {
     pub(crate) name: String,
     /// Name of its launch template.
     pub(crate) launch_template: String,
+    /// What its launch template says, as EC2 keeps it.
+    pub(crate) launch_data: Value,
     /// How many nodes may be away during an update: a count or a percentage.
     pub(crate) max_unavailable: String,
     /// All its tags.
@@ -73,6 +78,34 @@ pub(crate) struct Roles {
     pub(crate) karpenter: String,
     /// That of the nodes that Karpenter makes.
     pub(crate) karpenter_nodes: String,
+}
+
+/// What the roles may do.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Permissions {
+    /// AWS's managed policies of the control plane's role, with their paths.
+    pub(crate) cluster: Vec<&'static str>,
+    /// Those of the managed nodes' role.
+    pub(crate) nodes: Vec<&'static str>,
+    /// Those of the role of the nodes that Karpenter makes.
+    pub(crate) karpenter_nodes: Vec<&'static str>,
+    /// AWS's managed policies of add-ons' roles, by add-on.
+    pub(crate) addons: BTreeMap<&'static str, &'static str>,
+    /// What the account itself says that roles may do.
+    pub(crate) own: Vec<OwnPolicy>,
+}
+
+/// A policy that isn't AWS's.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnPolicy {
+    /// Path and name of the role.
+    pub(crate) role: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// Whether it is a managed policy that is attached, or else part of the role.
+    pub(crate) managed: bool,
+    /// The document.
+    pub(crate) document: Value,
 }
 
 /// The file system.
@@ -179,6 +212,31 @@ impl Blueprint<'_> {
     pub(crate) fn queue(&self) -> String {
         format!("Karpenter-{}", self.seed.name)
     }
+}
+
+/// What lets a control plane encrypt secrets with a key.
+pub(super) fn encryption(key: &str) -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Action": ["kms:Encrypt", "kms:Decrypt", "kms:ListGrants", "kms:DescribeKey"],
+            "Resource": key,
+        }],
+    })
+}
+
+/// The tags of everything that instances bring along, as a launch template says them.
+pub(super) fn launch_tags(tags: &Tags) -> Value {
+    let set: Vec<_> = tags
+        .iter()
+        .map(|(key, value)| json!({ "key": key, "value": value }))
+        .collect();
+    let items: Vec<_> = ["instance", "volume", "network-interface"]
+        .into_iter()
+        .map(|kind| json!({ "resourceType": kind, "tagSet": { "item": set } }))
+        .collect();
+    json!({ "item": items })
 }
 
 /// Paths and names of the roles of add-ons' pods.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    ClusterSeed, DEFAULT_HOME, Maker, Seed, accounts, interruptions, network, pipeline, storage,
-    terraform, vaults,
+    ClusterSeed, DEFAULT_HOME, Maker, Seed, accounts, foundation, identity, instances,
+    interruptions, network, pipeline, storage, terraform, vaults,
 };
 use crate::eks::{self, SeedError};
 use crate::world::World;
@@ -71,9 +71,15 @@ fn make(
         Maker::Terraform => terraform::blueprint(cluster, made_at),
     };
     let here = world.region(&cluster.account, &cluster.region);
+    foundation::key(&mut here.kms, &blueprint);
+    foundation::log_group(&mut here.logs, &blueprint);
+    instances::launch_template(&mut here.ec2, &blueprint);
     let made = eks::seed(&mut here.eks, &here.ec2, &blueprint, now)?;
+    eks::keep_security_groups(&here.eks, &mut here.ec2);
+    instances::security_groups(&mut here.ec2, &blueprint, &made.security_group);
     storage::make(&mut here.efs, &here.ec2, &blueprint, &made.security_group);
     interruptions::queue(&mut here.sqs, &blueprint);
     interruptions::rules(&mut here.events, &blueprint);
+    identity::make(world.iam(&cluster.account), &blueprint, &made.issuer);
     Ok(())
 }

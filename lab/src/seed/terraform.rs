@@ -7,13 +7,14 @@
 //! the caller sets nothing.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 use super::ClusterSeed;
 use super::blueprint::{
-    Blueprint, ControlPlane, FileSystem, INTERRUPTIONS, NodeGroup, Roles, Rule, Tags, addon_roles,
-    with,
+    Blueprint, ControlPlane, FileSystem, INTERRUPTIONS, NodeGroup, OwnPolicy, Permissions, Roles,
+    Rule, Tags, addon_roles, encryption, launch_tags, with,
 };
-use crate::eks::Condition;
+use crate::eks::{Condition, key_arn};
 use crate::ids::digest;
 
 /// The pipeline's name in Terraform's default tags.
@@ -51,6 +52,7 @@ pub(crate) fn blueprint(seed: &ClusterSeed, made_at: Timestamp) -> Blueprint<'_>
         node_group: NodeGroup {
             name: names.of(group, 16),
             launch_template: names.of(group, 14),
+            launch_data: launch_data(seed, group, &tags),
             max_unavailable: "33%".to_owned(),
             tags: with(&of_eks, [("Name", group)]),
         },
@@ -62,6 +64,7 @@ pub(crate) fn blueprint(seed: &ClusterSeed, made_at: Timestamp) -> Blueprint<'_>
             karpenter: names.role("KarpenterController", 18),
             karpenter_nodes: names.role(&format!("Karpenter-{cluster}"), 19),
         },
+        permissions: permissions(seed, &names),
         file_system: FileSystem {
             creation_token: names.of("terraform", 4),
             tags: with(&tags, [("Name", &storage), ("cluster", cluster)]),
@@ -81,6 +84,88 @@ pub(crate) fn blueprint(seed: &ClusterSeed, made_at: Timestamp) -> Blueprint<'_>
             .collect(),
         tags,
     }
+}
+
+/// Source: node_groups.tf and modules/karpenter of terraform-aws-modules/eks 20.33, whose nodes pull
+/// images by the wider of the two policies.
+const NODE_POLICIES: [&str; 3] = [
+    "AmazonEKSWorkerNodePolicy",
+    "AmazonEC2ContainerRegistryReadOnly",
+    "AmazonEKS_CNI_Policy",
+];
+
+/// The modules make policies of their own for the key and for each service account.
+fn permissions(seed: &ClusterSeed, names: &Suffixes) -> Permissions {
+    let cluster = &seed.name;
+    let managed = |role: &str, name: String, document: Value| OwnPolicy {
+        role: role.to_owned(),
+        name,
+        managed: true,
+        document,
+    };
+    let statements: Vec<_> = seed
+        .karpenter_policies
+        .values()
+        .filter_map(|document| document["Statement"].as_array())
+        .flatten()
+        .collect();
+    let mut own = vec![
+        managed(
+            &format!("{cluster}-cluster"),
+            names.of(&format!("{cluster}-cluster-ClusterEncryption"), 6),
+            encryption(&key_arn(seed)),
+        ),
+        managed(
+            &names.role("KarpenterController", 18),
+            names.of("KarpenterController", 21),
+            json!({ "Version": "2012-10-17", "Statement": statements }),
+        ),
+    ];
+    let addons = addon_roles(cluster);
+    for (counter, (addon, policy, actions)) in (7..).zip([
+        (
+            "vpc-cni",
+            "AmazonEKS_CNI_Policy",
+            "ec2:AssignPrivateIpAddresses",
+        ),
+        (
+            "aws-ebs-csi-driver",
+            "AmazonEKS_EBS_CSI_Policy",
+            "ec2:CreateVolume",
+        ),
+        (
+            "aws-efs-csi-driver",
+            "AmazonEKS_EFS_CSI_Policy",
+            "elasticfilesystem:CreateAccessPoint",
+        ),
+    ]) {
+        let role = addons.get(addon).cloned().unwrap_or_default();
+        let statement = json!({ "Effect": "Allow", "Action": actions, "Resource": "*" });
+        let document = json!({ "Version": "2012-10-17", "Statement": [statement] });
+        own.push(managed(&role, names.of(policy, counter), document));
+    }
+    Permissions {
+        cluster: vec!["AmazonEKSClusterPolicy", "AmazonEKSVPCResourceController"],
+        nodes: NODE_POLICIES.to_vec(),
+        karpenter_nodes: NODE_POLICIES.to_vec(),
+        addons: Default::default(),
+        own,
+    }
+}
+
+/// The module's own template: its metadata options let containers in, and the disk is the image's.
+fn launch_data(seed: &ClusterSeed, group: &str, tags: &Tags) -> Value {
+    let nodes = super::network::security_group_id(seed, &format!("{}-node", seed.name));
+    json!({
+        "monitoring": { "enabled": true },
+        "metadataOptions": {
+            "httpEndpoint": "enabled",
+            "httpTokens": "required",
+            "httpPutResponseHopLimit": 2,
+        },
+        "securityGroupIdSet": { "item": [nodes] },
+        "tagSpecificationSet": launch_tags(&with(tags, [("Name", group)])),
+    })
 }
 
 /// What Terraform puts behind a prefix: the time to a ten-thousandth of a second, and a counter.

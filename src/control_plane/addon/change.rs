@@ -1,27 +1,52 @@
 //! Installing, changing and removing an add-on.
 
-use aws_sdk_eks::types::{ResolveConflicts as EksConflicts, Update};
+use aws_sdk_eks::types::{AddonStatus, ResolveConflicts as EksConflicts, Update};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{Addon, DEADLINE, Observed, choose};
 use crate::aws::{CallError, Doing, OrAbsent};
+use crate::control_plane::eventual::{PATIENCE, role_is_unseen};
 use crate::control_plane::token::token;
-use crate::control_plane::updates::{Of, Updates};
+use crate::control_plane::updates::{Of, Updates, is_busy};
 use crate::inventory::ResolveConflicts;
 use crate::reconcile::{Diff, Error, Progress, State};
 
 impl Addon {
-    pub(super) async fn create(&self) -> Result<(), Error> {
+    /// Asks for the add-on, again while EKS doesn't see its new role yet or does something else to
+    /// the cluster.
+    pub(super) async fn create(&self, progress: &Progress) -> Result<(), Error> {
+        let version = &self.version()?;
+        self.check_configuration(version).await?;
+        let what = format!("add-on {}", self.wanted.name);
+        let began = Instant::now();
+        self.polling
+            .until(&what, DEADLINE, progress, || async move {
+                match self.request(version).await {
+                    Ok(()) => Ok(State::Done(())),
+                    Err(error) if role_is_unseen(&error) && began.elapsed() < PATIENCE => {
+                        Ok(State::UnderWay("waits for its role".to_owned()))
+                    }
+                    Err(error) if is_busy(&error) => match self.describe().await? {
+                        // Made by a request whose answer was lost, or by another run.
+                        Some(is) if is.status != AddonStatus::Deleting => Ok(State::Done(())),
+                        _ => Ok(State::UnderWay("waits for another update".to_owned())),
+                    },
+                    Err(error) => Err(error.into()),
+                }
+            })
+            .await
+    }
+
+    async fn request(&self, version: &str) -> Result<(), CallError> {
         let wanted = &self.wanted;
-        let version = self.version()?;
-        self.check_configuration(&version).await?;
         let configuration = wanted.configuration.as_ref().map(Value::to_string);
         let role = self.role_arn();
         let token = token(&[
             "addon",
             &wanted.cluster,
             &wanted.name,
-            &version,
+            version,
             configuration.as_deref().unwrap_or_default(),
         ]);
         self.session
@@ -108,13 +133,18 @@ impl Addon {
             .await
             .doing(|| format!("removing add-on {name}"))
             .or_absent()?;
+        self.until_gone(progress).await
+    }
+
+    pub(super) async fn until_gone(&self, progress: &Progress) -> Result<(), Error> {
+        let name = &self.wanted.name;
         self.polling
             .until(
                 &format!("removal of add-on {name}"),
                 DEADLINE,
                 progress,
                 || async {
-                    Ok(match crate::reconcile::Resource::observe(self).await? {
+                    Ok(match self.describe().await? {
                         None => State::Done(()),
                         Some(is) => State::UnderWay(is.status.as_str().to_owned()),
                     })
@@ -137,6 +167,7 @@ impl Addon {
         );
         let schema = self
             .shared
+            .offers
             .addon_schemas
             .get(key, || async {
                 let answer = self

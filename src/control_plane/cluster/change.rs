@@ -10,6 +10,7 @@ use aws_sdk_eks::types::{
 
 use super::{Cluster, DEADLINE, Observed};
 use crate::aws::{CallError, Doing, OrAbsent};
+use crate::control_plane::eventual::{role_is_unseen, until_visible};
 use crate::control_plane::token::token;
 use crate::control_plane::updates::{Of, Updates};
 use crate::reconcile::{Diff, Error, Fact, Progress, State};
@@ -30,18 +31,28 @@ type Config =
     aws_sdk_eks::operation::update_cluster_config::builders::UpdateClusterConfigFluentBuilder;
 
 impl Cluster {
-    pub(super) async fn create(&self) -> Result<(), Error> {
+    /// Asks for the cluster, again while EKS doesn't see its new role yet.
+    pub(super) async fn create(&self, progress: &Progress) -> Result<(), Error> {
+        let what = format!("role of cluster {}", self.wanted.name);
+        until_visible(self.polling, &what, progress, role_is_unseen, || {
+            self.request()
+        })
+        .await
+    }
+
+    async fn request(&self) -> Result<(), CallError> {
         let wanted = &self.wanted;
         let doing = format!("creating cluster {}", wanted.name);
         let (Fact::Known(network), Fact::Known(role)) = (self.network.get(), self.role.get())
         else {
             let cause = "its subnets or role aren't known";
-            return Err(Error::new(doing, cause, "run again"));
+            return Err(CallError::new(doing, cause, "run again"));
         };
         let key = self.key_arn();
         let subnets: Vec<_> = network.intra.iter().map(|s| s.id.clone()).collect();
         let version = wanted.version.to_string();
-        self.session
+        let created = self
+            .session
             .eks()
             .create_cluster()
             .name(&wanted.name)
@@ -68,8 +79,12 @@ impl Cluster {
             .client_request_token(token(&["cluster", &wanted.name, &role.arn, &version]))
             .send()
             .await
-            .doing(|| doing)?;
-        Ok(())
+            .doing(|| doing);
+        match created {
+            // Made since it was looked for, by a request whose answer was lost or by another run.
+            Err(error) if error.has_code(&["ResourceInUseException"]) => Ok(()),
+            created => created.map(drop),
+        }
     }
 
     /// Changes what `diff` tells, one update after the other, as EKS wants it.
@@ -266,8 +281,13 @@ impl Cluster {
     }
 }
 
+#[expect(
+    deprecated,
+    reason = "what is encrypted doesn't depend on it any more, and who checks it still wants secrets"
+)]
 fn encryption(key: &str) -> EncryptionConfig {
     EncryptionConfig::builder()
+        .resources("secrets")
         .provider(Provider::builder().key_arn(key).build())
         .build()
 }

@@ -1,5 +1,7 @@
 //! What differs between a cluster and its settings.
 
+use aws_sdk_eks::types::ClusterStatus;
+
 use super::upgrade::refuse_if_blocked;
 use super::{Observed, Wanted};
 use crate::control_plane::network::Subnets;
@@ -39,6 +41,18 @@ pub(super) fn diff(
             .with(|diff| tags::diff(diff, None, &wanted.tags))
             .build());
     };
+    let gone_wrong = match is.status {
+        ClusterStatus::Failed => Some(("EKS says that it is FAILED", "delete it")),
+        ClusterStatus::Deleting => Some(("it is being deleted", "wait until it is gone")),
+        _ => None,
+    };
+    if let Some((cause, next)) = gone_wrong {
+        return Err(Error::new(
+            format!("planning cluster {}", wanted.name),
+            cause,
+            format!("{next}, then run again"),
+        ));
+    }
     if wanted.version < is.version {
         return Err(Error::new(
             format!("planning cluster {}", wanted.name),
@@ -89,8 +103,6 @@ pub(super) fn diff(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-
-    use aws_sdk_eks::types::ClusterStatus;
 
     use super::*;
 
@@ -178,6 +190,14 @@ mod tests {
             error.to_string(),
             "planning cluster qa-i01-aws-us-east-2: it runs Kubernetes 1.36 and its settings ask for 1.35"
         );
+    }
+
+    #[test]
+    fn a_cluster_that_failed_or_is_on_its_way_out_is_left_to_people() {
+        for status in [ClusterStatus::Failed, ClusterStatus::Deleting] {
+            let is = Observed { status, ..right() };
+            assert!(diff(&wanted(), &Fact::AfterApply, Some(&is)).is_err());
+        }
     }
 
     #[test]

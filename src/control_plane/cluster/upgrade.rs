@@ -6,7 +6,7 @@ use aws_sdk_eks::types::{
     Category, InsightStatusValue, InsightSummary, InsightsFilter, InsightsRefreshStatus, Update,
 };
 
-use super::{Cluster, DEADLINE, Observed};
+use super::{Cluster, DEADLINE, Observed, Wanted};
 use crate::aws::{CallError, Doing};
 use crate::inventory::EksVersion;
 use crate::reconcile::{Error, Progress, State};
@@ -15,10 +15,10 @@ use crate::reconcile::{Error, Progress, State};
 const REFRESH_DEADLINE: Duration = Duration::from_secs(20 * 60);
 
 impl Cluster {
-    /// Looks that EKS offers the version at all.
-    pub(super) async fn check_supported(&self) -> Result<(), Error> {
-        let supported = self
-            .shared
+    /// The Kubernetes versions that EKS offers, oldest first.
+    pub(super) async fn offered(&self) -> Result<Vec<EksVersion>, CallError> {
+        self.shared
+            .offers
             .kubernetes_versions
             .get(self.session.target().clone(), || async {
                 let versions = self
@@ -31,13 +31,14 @@ impl Cluster {
                     .collect::<Result<Vec<_>, _>>()
                     .await
                     .doing(|| "listing the Kubernetes versions of EKS".to_owned())?;
-                Ok(versions
+                let mut offered: Vec<_> = versions
                     .iter()
                     .filter_map(|v| v.cluster_version()?.parse().ok())
-                    .collect::<Vec<_>>())
+                    .collect();
+                offered.sort_unstable();
+                Ok(offered)
             })
-            .await?;
-        check_supported(&self.wanted.name, self.wanted.version, supported)
+            .await
     }
 
     /// Raises the version by one minor.
@@ -157,21 +158,55 @@ pub(super) fn refuse_if_blocked(
     ))
 }
 
-fn check_supported(
-    cluster: &str,
-    wanted: EksVersion,
-    mut supported: Vec<EksVersion>,
+/// Refuses a version that a control plane can't get to: one that EKS doesn't offer, one that is lower
+/// than what it runs, and one with a version in between that EKS doesn't offer any more.
+pub(super) fn check_offered(
+    wanted: &Wanted,
+    is: Option<EksVersion>,
+    offered: &[EksVersion],
 ) -> Result<(), Error> {
-    if supported.contains(&wanted) {
-        return Ok(());
+    let refusal = |cause: String, possible: &dyn Fn(EksVersion) -> bool| {
+        let possible = offered.iter().filter(|version| possible(**version));
+        let possible: Vec<_> = possible.map(ToString::to_string).collect();
+        let next = match possible.as_slice() {
+            [] => "see in the EKS User Guide which versions it supports".to_owned(),
+            possible => format!("set eks_version to one of {}", possible.join(", ")),
+        };
+        Err(Error::new(
+            format!("planning cluster {}", wanted.name),
+            cause,
+            next,
+        ))
+    };
+    let to = wanted.version;
+    let Some(is) = is else {
+        return match offered.contains(&to) {
+            true => Ok(()),
+            false => refusal(format!("EKS has no Kubernetes {to} here"), &|_| true),
+        };
+    };
+    let climb = std::iter::successors(Some(is.next()), |rung| Some(rung.next()));
+    let highest = climb
+        .take_while(|rung| offered.contains(rung))
+        .last()
+        .unwrap_or(is);
+    let within_reach = |version: EksVersion| is <= version && version <= highest;
+    if to < is {
+        let cause = format!(
+            "it runs Kubernetes {is} and its settings ask for {to}: a control plane doesn't go down"
+        );
+        refusal(cause, &within_reach)
+    } else if !offered.contains(&to) {
+        refusal(format!("EKS has no Kubernetes {to} here"), &within_reach)
+    } else if to > highest {
+        let cause = format!(
+            "it runs Kubernetes {is} and would have to go through {} to {to}, which EKS doesn't offer",
+            highest.next()
+        );
+        refusal(cause, &within_reach)
+    } else {
+        Ok(())
     }
-    supported.sort_unstable();
-    let supported: Vec<_> = supported.iter().map(ToString::to_string).collect();
-    Err(Error::new(
-        format!("planning cluster {cluster}"),
-        format!("EKS has no Kubernetes {wanted} here"),
-        format!("set eks_version to one of {}", supported.join(", ")),
-    ))
 }
 
 #[cfg(test)]
@@ -182,19 +217,48 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn checked(is: Option<&str>, to: &str, offered: &[&str]) -> Result<(), (String, String)> {
+        let wanted = Wanted {
+            name: "c".into(),
+            version: version(to),
+            log_types: Default::default(),
+            endpoint_public_access: true,
+            support_type: String::new(),
+            deletion_protection: true,
+            tags: Default::default(),
+            force_upgrade: None,
+        };
+        let offered: Vec<_> = offered.iter().map(|text| version(text)).collect();
+        check_offered(&wanted, is.map(version), &offered).map_err(|e| (e.cause, e.next))
+    }
+
     #[test]
     fn a_version_that_eks_does_not_have_is_refused_with_those_that_it_has() {
-        let supported = vec![version("1.36"), version("1.34"), version("1.35")];
+        let offered = ["1.34", "1.35", "1.36"];
+        assert_eq!(checked(None, "1.35", &offered), Ok(()));
+        assert_eq!(checked(Some("1.34"), "1.36", &offered), Ok(()));
+        let all = "set eks_version to one of 1.34, 1.35, 1.36".to_owned();
+        let none = "EKS has no Kubernetes 1.29 here".to_owned();
+        assert_eq!(checked(None, "1.29", &offered), Err((none, all)));
+        let some = "set eks_version to one of 1.35, 1.36".to_owned();
+        let none = "EKS has no Kubernetes 1.40 here".to_owned();
+        assert_eq!(checked(Some("1.35"), "1.40", &offered), Err((none, some)));
+    }
+
+    #[test]
+    fn a_control_plane_neither_goes_down_nor_skips_what_is_not_offered() {
+        let (cause, next) = checked(Some("1.36"), "1.35", &["1.35", "1.36", "1.37"]).unwrap_err();
         assert_eq!(
-            check_supported("c", version("1.35"), supported.clone()),
-            Ok(())
+            cause,
+            "it runs Kubernetes 1.36 and its settings ask for 1.35: a control plane doesn't go down"
         );
-        let error = check_supported("c", version("1.29"), supported).unwrap_err();
+        assert_eq!(next, "set eks_version to one of 1.36, 1.37");
+        let (cause, next) = checked(Some("1.32"), "1.35", &["1.32", "1.33", "1.35"]).unwrap_err();
         assert_eq!(
-            error.to_string(),
-            "planning cluster c: EKS has no Kubernetes 1.29 here"
+            cause,
+            "it runs Kubernetes 1.32 and would have to go through 1.34 to 1.35, which EKS doesn't offer"
         );
-        assert_eq!(error.next, "set eks_version to one of 1.34, 1.35, 1.36");
+        assert_eq!(next, "set eks_version to one of 1.32, 1.33");
     }
 
     #[test]

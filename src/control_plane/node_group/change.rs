@@ -3,28 +3,59 @@
 use std::time::Duration;
 
 use aws_sdk_eks::types::{
-    CapacityTypes, LaunchTemplateSpecification, NodegroupScalingConfig, NodegroupUpdateConfig,
-    Taint as EksTaint, TaintEffect, Update, UpdateLabelsPayload, UpdateTaintsPayload,
+    CapacityTypes, LaunchTemplateSpecification, NodegroupScalingConfig, NodegroupStatus,
+    NodegroupUpdateConfig, Taint as EksTaint, TaintEffect, Update, UpdateLabelsPayload,
+    UpdateTaintsPayload,
 };
+
+use tokio::time::Instant;
 
 use super::{CREATE_DEADLINE, NodeGroup, Observed, Taint};
 use crate::aws::{CallError, Doing, OrAbsent};
+use crate::control_plane::eventual::{PATIENCE, role_is_unseen};
 use crate::control_plane::launch_template::TemplateFacts;
 use crate::control_plane::token::token;
-use crate::control_plane::updates::{Of, Updates};
+use crate::control_plane::updates::{Of, Updates, is_busy};
 use crate::reconcile::{Diff, Error, Fact, Progress, State};
 
 /// Nodes are replaced a few at a time, each drained for up to fifteen minutes.
 const ROLL_DEADLINE: Duration = Duration::from_secs(4 * 60 * 60);
 
 impl NodeGroup {
-    pub(super) async fn create(&self) -> Result<(), Error> {
+    /// Asks for the group, again while EKS doesn't see its new role yet or does something else to
+    /// the cluster.
+    pub(super) async fn create(&self, progress: &Progress) -> Result<(), Error> {
+        let what = format!("node group {}", self.wanted.name);
+        let began = Instant::now();
+        self.polling
+            .until(&what, CREATE_DEADLINE, progress, || async {
+                match self.request().await {
+                    Ok(()) => Ok(State::Done(())),
+                    Err(error) if role_is_unseen(&error) && began.elapsed() < PATIENCE => {
+                        Ok(State::UnderWay("waits for its role".to_owned()))
+                    }
+                    Err(error) if is_busy(&error) => {
+                        match self.describe(&self.wanted.name).await? {
+                            // Made by a request whose answer was lost, or by another run.
+                            Some(is) if is.status != NodegroupStatus::Deleting => {
+                                Ok(State::Done(()))
+                            }
+                            _ => Ok(State::UnderWay("waits for another update".to_owned())),
+                        }
+                    }
+                    Err(error) => Err(error.into()),
+                }
+            })
+            .await
+    }
+
+    async fn request(&self) -> Result<(), CallError> {
         let wanted = &self.wanted;
         let doing = format!("creating node group {}", wanted.name);
         let (Fact::Known(network), Fact::Known(role)) = (self.network.get(), self.role.get())
         else {
             let cause = "its subnets or role aren't known";
-            return Err(Error::new(doing, cause, "run again"));
+            return Err(CallError::new(doing, cause, "run again"));
         };
         let template = self.template();
         // EKS takes one or the other. Source: EKS API reference, CreateNodegroup, diskSize.
@@ -55,6 +86,10 @@ impl NodeGroup {
                 &wanted.cluster,
                 &wanted.name,
                 &version,
+                &role.arn,
+                wanted.ami_type.as_str(),
+                &wanted.capacity_type,
+                &wanted.instance_types.join(","),
             ]))
             .send()
             .await
@@ -200,6 +235,10 @@ impl NodeGroup {
             .await
             .doing(|| format!("deleting node group {name}"))
             .or_absent()?;
+        self.until_gone(name, progress).await
+    }
+
+    pub(super) async fn until_gone(&self, name: &str, progress: &Progress) -> Result<(), Error> {
         let what = format!("deletion of node group {name}");
         self.polling
             .until(&what, CREATE_DEADLINE, progress, || async {

@@ -1,5 +1,7 @@
 //! What differs between a node group and its settings.
 
+use aws_sdk_eks::types::NodegroupStatus;
+
 use super::{Observed, Wanted};
 use crate::control_plane::launch_template::TemplateFacts;
 use crate::control_plane::tags;
@@ -15,6 +17,8 @@ pub(super) fn diff(
         diff.attribute("scaling.min_size", is.map(|s| s.0), wanted.scaling.min)
             .attribute("scaling.max_size", is.map(|s| s.1), wanted.scaling.max)
     };
+    // What is on its way out is as good as gone.
+    let observed = observed.filter(|is| is.status != NodegroupStatus::Deleting);
     let Some(is) = observed else {
         let diff = Diff::create()
             .attribute("version", None::<()>, wanted.version.to_string())
@@ -65,6 +69,11 @@ pub(super) fn diff(
     {
         diff = diff.attribute("launch_template.version", Some(version), &template.version);
     }
+    if is.status == NodegroupStatus::CreateFailed {
+        diff = diff
+            .attribute("status", Some(is.status.as_str()), "ACTIVE")
+            .because(is.issues.join("; "));
+    }
     // Source: EKS API reference, UpdateNodegroupConfig and UpdateNodegroupVersion, which take none
     // of these three.
     diff = diff
@@ -83,7 +92,7 @@ pub(super) fn diff(
             Some(&is.instance_types),
             &wanted.instance_types,
         )
-        .replacing(&["ami_type", "capacity_type", "instance_types"]);
+        .replacing(&["ami_type", "capacity_type", "instance_types", "status"]);
     Ok(sizes(diff, Some(is.sizes))
         .attribute("labels", Some(&is.labels), &wanted.labels)
         .attribute("taints", Some(&is.taints), &wanted.taints)
@@ -100,7 +109,7 @@ pub(super) fn diff(
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use aws_sdk_eks::types::{AmiTypes, NodegroupStatus};
+    use aws_sdk_eks::types::AmiTypes;
 
     use super::super::Scaling;
     use super::*;
@@ -210,6 +219,16 @@ mod tests {
             diff(&wider, None, None, Some(&right())).unwrap().action,
             Action::Update
         );
+    }
+
+    #[test]
+    fn a_group_that_never_came_up_or_is_on_its_way_out_is_made_again() {
+        let action = |status| {
+            let is = Observed { status, ..right() };
+            diff(&wanted(), None, None, Some(&is)).unwrap().action
+        };
+        assert_eq!(action(NodegroupStatus::CreateFailed), Action::Replace);
+        assert_eq!(action(NodegroupStatus::Deleting), Action::Create);
     }
 
     #[test]

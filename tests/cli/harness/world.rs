@@ -31,15 +31,19 @@ pub(crate) fn world_of(files: &Files, start: &str) -> World {
         .at(files)
         .run()
         .ended(0);
-    let mut world = state::load(directory.path()).unwrap().unwrap();
-    let vaults = &mut world.connect.vaults;
-    let items = vaults.iter_mut().flat_map(|vault| &mut vault.items);
-    for field in items.flat_map(|item| &mut item.fields) {
-        if !field.label.contains("account") {
-            field.value = format!("{CANARY}-{}", field.label);
-        }
+    let world = state::load(directory.path()).unwrap().unwrap();
+    let items = world.connect.vaults.iter().flat_map(|vault| &vault.items);
+    let fields = items.flat_map(|item| &item.fields);
+    let secrets: Vec<_> = fields
+        .filter(|field| !field.label.contains("account"))
+        .map(|field| (field.value.clone(), format!("{CANARY}-{}", field.label)))
+        .collect();
+    // What a cluster has of a secret changes with it.
+    let mut text = serde_json::to_string(&world).unwrap();
+    for (value, canary) in secrets {
+        text = text.replace(&format!("{value:?}"), &format!("{canary:?}"));
     }
-    world
+    serde_json::from_str(&text).unwrap()
 }
 
 /// A world that is being served.
@@ -63,9 +67,19 @@ impl Served {
 
     /// Serves a world with faults.
     pub(crate) fn start(world: World, faults: &str) -> Self {
+        Self::at_speed(world, faults, 1.0)
+    }
+
+    /// The same, in which a minute passes in a twentieth of a second.
+    pub(crate) fn fast(world: World, faults: &str) -> Self {
+        Self::at_speed(world, faults, 1200.0)
+    }
+
+    fn at_speed(world: World, faults: &str, speed: f64) -> Self {
         let runtime = runtime();
         let options = Options {
             faults: Faults::parse(faults, Path::new("faults")).unwrap(),
+            speed,
             ..Options::default()
         };
         let lab = runtime.block_on(Lab::start(world, options)).unwrap();
