@@ -133,6 +133,12 @@ impl Lab {
             ("AWS_REGION", EXPORTED_REGION.to_owned()),
             // The AWS CLI and boto3 read this one instead.
             ("AWS_DEFAULT_REGION", EXPORTED_REGION.to_owned()),
+            ("CIRCLECI_CLI_HOST", endpoint.clone()),
+            ("CIRCLE_TOKEN", world.identity.circleci_token.clone()),
+            (
+                "CIRCLE_CONTINUATION_KEY",
+                world.identity.continuation_key.clone(),
+            ),
             ("OP_CONNECT_HOST", endpoint),
             ("OP_CONNECT_TOKEN", world.identity.connect_token.clone()),
         ]

@@ -1,7 +1,7 @@
 //! The lab: a simulated world that psk can be rehearsed and tested against.
 //!
 //! It serves AWS (STS, IAM, EC2, KMS, EKS, EFS, SQS, EventBridge, CloudWatch Logs, SSM) and a
-//! 1Password Connect server over HTTP on one loopback port, in the services' own protocols, with
+//! 1Password Connect server and CircleCI's API over HTTP on one loopback port, in the services' own protocols, with
 //! their error codes, limits and paging. It knows nothing of psk: any client that speaks to those
 //! services can use it.
 //!
@@ -14,6 +14,7 @@
 
 pub mod authorization;
 pub mod call;
+pub mod circleci;
 pub mod clock;
 pub mod connect;
 pub mod credentials;

@@ -397,7 +397,7 @@ fn success(service: Service, reply: Reply, request_id: &str) -> Response<Full<By
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
-    if service != Service::Connect {
+    if !matches!(service, Service::Connect | Service::CircleCi) {
         name_request(&mut response, request_id);
     }
     response
@@ -413,7 +413,7 @@ fn failure(
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = error.status;
     *response.headers_mut() = headers;
-    if protocol != Protocol::Connect {
+    if !matches!(protocol, Protocol::Connect | Protocol::CircleCi) {
         name_request(&mut response, request_id);
     }
     response

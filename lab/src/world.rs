@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::credentials::Credential;
 use crate::ids::Ids;
-use crate::{connect, ec2, efs, eks, events, iam, kms, kubernetes, logs, sqs};
+use crate::{circleci, connect, ec2, efs, eks, events, iam, kms, kubernetes, logs, sqs};
 
 /// The world. All of it is data, so it can be kept in a file between runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct World {
     pub accounts: BTreeMap<String, Account>,
     /// The 1Password Connect server.
     pub connect: connect::Server,
+    /// CircleCI.
+    #[serde(default)]
+    pub circleci: circleci::Server,
     /// Seconds after which every session ends at the latest. How a world is served, so not kept.
     #[serde(skip)]
     pub session_limit: Option<u32>,
@@ -37,6 +40,12 @@ pub struct Identity {
     pub access_key: String,
     /// A token that the Connect server knows.
     pub connect_token: String,
+    /// A personal token that CircleCI knows.
+    #[serde(default)]
+    pub circleci_token: String,
+    /// The key that continues CircleCI's one setup pipeline.
+    #[serde(default)]
+    pub continuation_key: String,
 }
 
 /// One AWS account.
@@ -80,6 +89,7 @@ impl World {
             identity: Identity::default(),
             accounts: BTreeMap::new(),
             connect: connect::Server::default(),
+            circleci: circleci::Server::default(),
             session_limit: None,
         }
     }

@@ -37,6 +37,9 @@ fn the_environment_alone_leads_into_a_served_lab() {
             "AWS_SECRET_ACCESS_KEY",
             "AWS_REGION",
             "AWS_DEFAULT_REGION",
+            "CIRCLECI_CLI_HOST",
+            "CIRCLE_TOKEN",
+            "CIRCLE_CONTINUATION_KEY",
             "OP_CONNECT_HOST",
             "OP_CONNECT_TOKEN"
         ]
@@ -76,6 +79,9 @@ fn a_command_runs_inside_a_lab_and_nothing_leads_out_of_it() {
             "AWS_ENDPOINT_URL",
             "AWS_REGION",
             "AWS_SECRET_ACCESS_KEY",
+            "CIRCLECI_CLI_HOST",
+            "CIRCLE_CONTINUATION_KEY",
+            "CIRCLE_TOKEN",
             "EDITOR",
             "LANG",
             "OP_CONNECT_HOST",

@@ -46,7 +46,7 @@ pub(super) fn error(
                 need.action
             ),
         ),
-        Service::Eks | Service::Kubernetes | Service::Connect => {
+        Service::Eks | Service::Kubernetes | Service::Connect | Service::CircleCi => {
             denied(StatusCode::FORBIDDEN, sentence)
         }
         Service::Sqs => ServiceError {

@@ -12,7 +12,7 @@ use crate::credentials::Credential;
 use crate::wire::Protocol;
 use crate::wire::form::Form;
 use crate::world::World;
-use crate::{connect, sts};
+use crate::{circleci, connect, sts};
 
 /// The region of a request that doesn't say.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -62,6 +62,7 @@ pub fn admit(
         Err(refusal) => Err(arrival.refuse(arrival.guess(), &refusal)),
         Ok(Some(signature)) => arrival.signed(world, signature),
         Ok(None) if connect::serves(&arrival.call.path) => arrival.with_token(world),
+        Ok(None) if circleci::serves(&arrival.call.path) => arrival.with_circle_token(world),
         Ok(None) => arrival.unsigned(),
     }
 }
@@ -124,6 +125,20 @@ impl<'a> Arrival<'a> {
         match connect::authenticate(&world.connect, &self.call.path, authorization) {
             Ok(token) => {
                 self.call.principal = token;
+                let call = self.call;
+                Ok(Admitted { service, call })
+            }
+            Err(error) => Err(self.refuse_with(service, error)),
+        }
+    }
+
+    fn with_circle_token(mut self, world: &World) -> Result<Admitted, Refused> {
+        let service = Service::CircleCi;
+        self.call.operation = self.operation(service);
+        let token = self.parts.headers.get("circle-token");
+        let token = token.and_then(|value| value.to_str().ok());
+        match circleci::authenticate(&world.circleci, &self.call.operation, token) {
+            Ok(()) => {
                 let call = self.call;
                 Ok(Admitted { service, call })
             }

@@ -36,9 +36,11 @@ pub enum Refusal {
 pub fn allowed_skew(service: Service) -> SignedDuration {
     match service.protocol() {
         Protocol::Query | Protocol::Ec2 => SignedDuration::from_mins(15),
-        Protocol::RestJson | Protocol::Json | Protocol::JsonAfterQuery | Protocol::Connect => {
-            SignedDuration::from_mins(5)
-        }
+        Protocol::RestJson
+        | Protocol::Json
+        | Protocol::JsonAfterQuery
+        | Protocol::Connect
+        | Protocol::CircleCi => SignedDuration::from_mins(5),
     }
 }
 
@@ -56,15 +58,17 @@ impl Refusal {
 
     fn code(&self, protocol: Protocol) -> &'static str {
         match protocol {
-            Protocol::RestJson | Protocol::Json | Protocol::JsonAfterQuery | Protocol::Connect => {
-                match self {
-                    Self::Unsigned => "MissingAuthenticationTokenException",
-                    Self::Incomplete(_) => "IncompleteSignatureException",
-                    Self::UnknownKey => "UnrecognizedClientException",
-                    Self::WrongSignature | Self::Skewed { .. } => "InvalidSignatureException",
-                    Self::SessionExpired => "ExpiredTokenException",
-                }
-            }
+            Protocol::RestJson
+            | Protocol::Json
+            | Protocol::JsonAfterQuery
+            | Protocol::Connect
+            | Protocol::CircleCi => match self {
+                Self::Unsigned => "MissingAuthenticationTokenException",
+                Self::Incomplete(_) => "IncompleteSignatureException",
+                Self::UnknownKey => "UnrecognizedClientException",
+                Self::WrongSignature | Self::Skewed { .. } => "InvalidSignatureException",
+                Self::SessionExpired => "ExpiredTokenException",
+            },
             Protocol::Query => match self {
                 Self::Unsigned => "MissingAuthenticationToken",
                 Self::Incomplete(_) => "IncompleteSignature",

@@ -7,7 +7,7 @@ use crate::call::{Answer, Call, ServiceError};
 use crate::wire::Protocol;
 use crate::wire::form::Form;
 use crate::world::World;
-use crate::{connect, ec2, efs, eks, events, iam, kms, logs, sqs, ssm, sts};
+use crate::{circleci, connect, ec2, efs, eks, events, iam, kms, logs, sqs, ssm, sts};
 
 /// A service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub enum Service {
     Kubernetes,
     /// 1Password Connect.
     Connect,
+    /// CircleCI.
+    CircleCi,
 }
 
 impl Service {
@@ -54,9 +56,9 @@ impl Service {
         Self::Events,
     ];
 
-    /// The service of that name, Kubernetes and Connect included.
+    /// The service of that name, those that aren't AWS's included.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Kubernetes, Self::Connect]
+        [Self::Kubernetes, Self::Connect, Self::CircleCi]
             .into_iter()
             .find(|service| service.name() == name)
             .or_else(|| Self::from_scope(name))
@@ -82,6 +84,7 @@ impl Service {
             Self::Events => "events",
             Self::Kubernetes => "kubernetes",
             Self::Connect => "connect",
+            Self::CircleCi => "circleci",
         }
     }
 
@@ -94,6 +97,7 @@ impl Service {
             Self::Sqs => Protocol::JsonAfterQuery,
             Self::Eks | Self::Efs | Self::Kubernetes => Protocol::RestJson,
             Self::Connect => Protocol::Connect,
+            Self::CircleCi => Protocol::CircleCi,
         }
     }
 
@@ -111,7 +115,8 @@ impl Service {
             | Self::Efs
             | Self::Events
             | Self::Kubernetes
-            | Self::Connect => "",
+            | Self::Connect
+            | Self::CircleCi => "",
         }
     }
 
@@ -132,6 +137,7 @@ impl Service {
             (Protocol::RestJson, Self::Efs) => efs::operation(method, path),
             (Protocol::RestJson, _) => eks::operation(method, path),
             (Protocol::Connect, _) => connect::operation(method, path),
+            (Protocol::CircleCi, _) => circleci::operation(method, path),
         };
         name.unwrap_or_default().to_owned()
     }
@@ -154,6 +160,7 @@ impl Service {
             Self::Events => events::handle(world, call),
             Self::Kubernetes => Err(invalid_action(call)),
             Self::Connect => connect::handle(world, call),
+            Self::CircleCi => circleci::handle(world, call),
         }
     }
 
@@ -171,7 +178,7 @@ impl Service {
             Self::Sqs => sqs::needs(call),
             Self::Events => events::needs(call),
             // Inside a cluster, its access entries and roles decide.
-            Self::Kubernetes | Self::Connect => Vec::new(),
+            Self::Kubernetes | Self::Connect | Self::CircleCi => Vec::new(),
         }
     }
 
@@ -196,7 +203,7 @@ impl Service {
                 "ThrottlingException",
                 "Rate exceeded",
             ),
-            Self::Kubernetes | Self::Connect => ServiceError::new(
+            Self::Kubernetes | Self::Connect | Self::CircleCi => ServiceError::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "TooManyRequests",
                 "Too many requests",

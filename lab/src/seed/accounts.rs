@@ -39,6 +39,14 @@ pub(super) fn identity(world: &mut World, home: &str) {
         world.connect.tokens.insert(token.clone(), known);
         world.identity.connect_token = token;
     }
+    if world.identity.circleci_token.is_empty() {
+        let token = credentials::session_token(&mut world.ids);
+        world.circleci.tokens.insert(token.clone());
+        world.identity.circleci_token = token;
+        let key = credentials::session_token(&mut world.ids);
+        world.circleci.pipelines.insert(key.clone(), None);
+        world.identity.continuation_key = key;
+    }
 }
 
 /// Makes the identity providers of CircleCI and GitHub, and the role that their jobs assume.

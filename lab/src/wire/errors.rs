@@ -69,6 +69,7 @@ pub fn write(
             (super::json::CONTENT_TYPE_1_0, members(error, Some(&kind)))
         }
         Protocol::Connect => ("application/json", connect(error)),
+        Protocol::CircleCi => ("application/json", members(error, None)),
         Protocol::Query => ("text/xml", query(namespace, error, request_id)),
         Protocol::Ec2 => ("text/xml", ec2(error, request_id)),
     };

@@ -23,4 +23,6 @@ pub enum Protocol {
     Ec2,
     /// 1Password Connect's REST API.
     Connect,
+    /// CircleCI's REST API.
+    CircleCi,
 }

@@ -144,7 +144,12 @@ impl Served {
 
 /// Every key and token of a world.
 pub(crate) fn secrets_of(world: &World) -> Vec<String> {
-    let mut secrets = vec![world.identity.connect_token.clone()];
+    let identity = &world.identity;
+    let mut secrets = vec![
+        identity.connect_token.clone(),
+        identity.circleci_token.clone(),
+        identity.continuation_key.clone(),
+    ];
     for key in world.credentials.values() {
         secrets.push(key.secret.clone());
         secrets.extend(key.session.as_ref().map(|session| session.token.clone()));
