@@ -6,6 +6,7 @@ use super::Context;
 use crate::exit::Exit;
 use crate::inventory::Problems;
 use crate::style::Ink;
+use crate::text::visible;
 
 /// Why a subcommand ended without its result, and the exit code that says so.
 #[derive(Debug)]
@@ -55,6 +56,7 @@ impl Error {
                 .draw(style.colour, style.width.into())
                 .unwrap_or_else(|_| format!("{problems}\n")),
             Self::Other { message, next, .. } => {
+                let (message, next) = (shown(message), shown(next));
                 let error = style.paint(Ink::Removed, "error:");
                 let help = style.paint(Ink::Faint, "next:");
                 if next.is_empty() {
@@ -67,6 +69,11 @@ impl Error {
         // With standard error gone there is no one to tell; the exit code still does.
         drop(std::io::stderr().write_all(text.as_bytes()));
     }
+}
+
+/// Line by line, so that nothing that was given on the command line can begin a CI system's command.
+fn shown(text: &str) -> String {
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 impl From<Problems> for Error {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::run::{self, RunArgs, WaitArgs, Wish};
 use super::{Context, Error};
+use crate::pipeline::Shard;
 use crate::rollout::Mode;
 
 /// Take every cluster of a role to what its settings ask for.
@@ -16,6 +17,12 @@ pub(super) struct Args {
     /// The role (release tier) to run over.
     #[arg(long, value_name = "ROLE")]
     role: String,
+    /// Only this cluster of the role.
+    #[arg(long, value_name = "CLUSTER", conflicts_with = "shard")]
+    cluster: Option<String>,
+    /// Only this part of the role's clusters: 2/3 is the second of three. The parts are always the same.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// Only read and tell what would change; write nothing anywhere.
     #[arg(long)]
     dry_run: bool,
@@ -32,7 +39,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
     let wish = Wish {
         command: "fanout",
         role: Some(args.role),
-        cluster: None,
+        cluster: args.cluster,
+        shard: args.shard,
         mode: match args.dry_run {
             true => Mode::Plan,
             false => Mode::Apply,

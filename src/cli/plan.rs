@@ -34,6 +34,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         command: "plan",
         role: args.role,
         cluster: args.cluster,
+        shard: None,
         mode: Mode::Plan,
         polling: Polling::default(),
         force_upgrade: None,

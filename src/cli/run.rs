@@ -18,11 +18,12 @@ use crate::event::{ClusterRef, Emitter, Event, Interruption, RunStarted};
 use crate::exit::Exit;
 use crate::fanout::{self, Engine, Order, Schedule, Stop, stop_on_signals};
 use crate::inventory::{self, Inventory, Role};
+use crate::pipeline::{self, Shard};
 use crate::reconcile::Polling;
 use crate::reconcile::plan::Plan;
 use crate::release::Release;
 use crate::report::{
-    Groups, Json, Lines, Listener, ReportError, ReportFile, Summary, Terminal, drive,
+    GitHub, Groups, Json, Junit, Lines, Listener, ReportError, ReportFile, Summary, Terminal, drive,
 };
 use crate::rollout::{ClusterWork, Mode};
 
@@ -48,6 +49,9 @@ struct ReportArgs {
     /// Also write the report there, as JSON.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Also write the run there as JUnit: a suite for each cluster, a case for each step.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
 }
 
 /// What is printed on standard output.
@@ -108,6 +112,8 @@ pub(super) struct Wish {
     pub(super) role: Option<String>,
     /// The one cluster.
     pub(super) cluster: Option<String>,
+    /// The part of the role's clusters.
+    pub(super) shard: Option<Shard>,
     /// How far to go with each cluster.
     pub(super) mode: Mode,
     /// How often AWS is asked whether it is done.
@@ -147,8 +153,9 @@ pub(super) async fn run(wish: Wish, args: RunArgs, context: &Context) -> Result<
     stop_on_signals(stop.clone())?;
     let inventory = Inventory::load(context.root())?;
     let role = role(&inventory, &wish)?;
-    let selection = select::selection(&inventory, role, wish.cluster.as_ref())?;
-    let mut listeners = args.report.listeners(context)?;
+    let selection = select::selection(&inventory, role, &named(&wish, role)?)?;
+    let promotion = pipeline::mermaid(&inventory, &role.name);
+    let mut listeners = args.report.listeners(promotion, context)?;
 
     let world = World::enter(&args.lab, &inventory, context).await?;
     let clusters = tokio::select! {
@@ -226,6 +233,23 @@ fn tell(untold: &[ReportError], context: &Context) {
     }
 }
 
+/// The names of the role's clusters that are meant; none where all of them are.
+fn named(wish: &Wish, role: &Role) -> Result<Vec<String>, Error> {
+    let Some(shard) = wish.shard else {
+        return Ok(wish.cluster.iter().cloned().collect());
+    };
+    let part = shard.take(role.clusters.clone(), ToString::to_string);
+    if part.is_empty() {
+        let message = format!(
+            "part {shard} of {} has no clusters: the role has {}",
+            role.name,
+            role.clusters.len()
+        );
+        return Err(Error::usage(message, "cut the role into fewer parts"));
+    }
+    Ok(part.iter().map(ToString::to_string).collect())
+}
+
 fn role<'a>(inventory: &'a Inventory, wish: &Wish) -> Result<&'a Role, Error> {
     let unknown = |unknown: inventory::Unknown| Error::usage(unknown.to_string(), "");
     match (&wish.role, &wish.cluster) {
@@ -240,7 +264,11 @@ fn role<'a>(inventory: &'a Inventory, wish: &Wish) -> Result<&'a Role, Error> {
 
 impl ReportArgs {
     /// The listeners that these arguments, the terminal and the environment ask for.
-    fn listeners(&self, context: &Context) -> Result<Vec<Box<dyn Listener>>, Error> {
+    fn listeners(
+        &self,
+        promotion: String,
+        context: &Context,
+    ) -> Result<Vec<Box<dyn Listener>>, Error> {
         let (out, err) = (context.stdout_style(), context.stderr_style());
         let mut listeners: Vec<Box<dyn Listener>> = Vec::new();
         if context.is_watched() {
@@ -257,6 +285,13 @@ impl ReportArgs {
         if let Some(path) = &self.report {
             let file = ReportFile::prepare(path).map_err(|e| Error::usage(e.to_string(), ""))?;
             listeners.push(Box::new(file));
+        }
+        if let Some(path) = &self.junit {
+            listeners.push(Box::new(Junit::new(path)));
+        }
+        if context.env.flag("GITHUB_ACTIONS") {
+            let (env, report) = (&context.env, self.report.clone());
+            listeners.push(Box::new(GitHub::new(io::stderr(), env, report, promotion)));
         }
         Ok(listeners)
     }

@@ -7,17 +7,14 @@ use crate::exit::Exit;
 use crate::inventory::{Cluster, Inventory, Role, Secrets, Selection};
 use crate::onepassword::{Connect, ConnectError, resolve};
 
-/// The clusters of a role, or the one of them that is named.
+/// The clusters of a role, or those of them that are named.
 pub(super) fn selection(
     inventory: &Inventory,
     role: &Role,
-    cluster: Option<&String>,
+    named: &[String],
 ) -> Result<Selection, Error> {
     inventory
-        .select(
-            std::slice::from_ref(&role.name),
-            &cluster.cloned().into_iter().collect::<Vec<_>>(),
-        )
+        .select(std::slice::from_ref(&role.name), named)
         .map_err(|unknown| Error::usage(unknown.to_string(), ""))
 }
 

@@ -267,7 +267,7 @@ fn standing(state: &ClusterState) -> String {
 
 /// The data of a GitHub workflow command, encoded as its runner decodes it (actions/runner,
 /// `ActionCommand.cs`).
-fn escape_data(text: &str) -> String {
+pub(super) fn escape_data(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")

@@ -8,14 +8,18 @@
 //! | [`Summary`] | a person who wants the result | at the end | any writer |
 //! | [`Json`] | a program | at the end | any writer |
 //! | [`ReportFile`] | a program, later | at the end | a file |
+//! | [`Junit`] | a CI system's page of test results | at the end | a file |
+//! | [`GitHub`] | GitHub Actions' pages, and later steps | at the end | the files that it names |
 //!
-//! [`drive`] reads the stream and feeds them. What the last three tell is a [`Report`], which
+//! [`drive`] reads the stream and feeds them. What all but the first two tell is a [`Report`], which
 //! [`Aggregate`] makes of the events.
 
 mod aggregate;
 mod document;
 mod file;
+mod github;
 mod json;
+mod junit;
 mod lines;
 mod listener;
 mod screen;
@@ -31,7 +35,9 @@ pub use document::{
     ClusterReport, OutcomeKind, REPORT_SCHEMA_VERSION, Report, Run, StepReport, Totals,
 };
 pub use file::ReportFile;
+pub use github::GitHub;
 pub use json::Json;
+pub use junit::Junit;
 pub use lines::{Groups, Lines};
 pub use listener::{Listener, ReportError, drive};
 pub use summary::Summary;
