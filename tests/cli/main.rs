@@ -9,6 +9,7 @@
 
 mod apply;
 mod base;
+mod ci;
 mod credentials;
 mod fanout;
 mod faults;
@@ -17,6 +18,8 @@ mod help;
 mod interrupt;
 mod inventory;
 mod lab;
+#[path = "../peers/mod.rs"]
+mod peers;
 mod permissions;
 mod pipeline;
 mod refusals;

@@ -1,0 +1,349 @@
+//! The orb's and the action's command lines, run for real: their own steps, with the variables that the CI systems set,
+//! against the lab.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value as Json;
+
+use super::yaml::read;
+use crate::harness::{CANARY, Files, Served, repository, world_of};
+
+/// A step of a CI system: what its shell runs, and with which variables.
+struct Step {
+    script: String,
+    variables: BTreeMap<String, String>,
+    directory: PathBuf,
+    home: tempfile::TempDir,
+}
+
+/// How a step ended.
+struct Ended {
+    code: Option<i32>,
+    log: String,
+    report: Json,
+}
+
+impl Step {
+    fn new(script: &str, files: &Files, lab: &Served) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir_all(home.path().join("psk/bin")).unwrap();
+        symlink(
+            assert_cmd::cargo::cargo_bin!("psk"),
+            home.path().join("psk/bin/psk"),
+        )
+        .unwrap();
+        let mut variables: BTreeMap<String, String> = lab.exports().into_iter().collect();
+        for (name, value) in [
+            ("PATH", path().as_str()),
+            ("LANG", "C.UTF-8"),
+            ("CI", "true"),
+            ("HOME", home.path().to_str().unwrap()),
+            ("PSK_HOME", home.path().join("psk").to_str().unwrap()),
+        ] {
+            variables.insert(name.to_owned(), value.to_owned());
+        }
+        Self {
+            script: script.to_owned(),
+            variables,
+            directory: files.root().to_owned(),
+            home,
+        }
+    }
+
+    /// The orb's step that deploys a role, as a CircleCI job runs it.
+    fn of_orb(role: &str, files: &Files, lab: &Served) -> Self {
+        let orb = read(&super::orb::pack());
+        let command = &orb["commands"]["fanout"];
+        let run = &command["steps"][0]["run"];
+        let given = |name: &str| match name {
+            "role" => role.to_owned(),
+            "args" => "--dry-run".to_owned(),
+            name => command["parameters"][name]["default"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        };
+        let script = run["command"].as_str().unwrap().replace("\\<<", "<<");
+        let mut step = Self::new(&script, files, lab);
+        for (name, value) in run["environment"].as_object().unwrap() {
+            let value = expand(value.as_str().unwrap(), "<< parameters.", " >>", given);
+            step.variables.insert(name.clone(), value);
+        }
+        for (name, value) in [
+            ("CIRCLECI", "true"),
+            ("CIRCLE_SHA1", "0123456789abcdef0123456789abcdef01234567"),
+            ("CIRCLE_TAG", "v1.2.3"),
+            ("CIRCLE_BUILD_URL", "https://circleci.com/gh/org/repo/1"),
+        ] {
+            step.variables.insert(name.to_owned(), value.to_owned());
+        }
+        step
+    }
+
+    /// The action's step, as a runner of GitHub Actions runs it.
+    fn of_action(role: &str, tag: &str, files: &Files, lab: &Served) -> Self {
+        let action = read(&fs::read_to_string(repository().join("action.yml")).unwrap());
+        let run = &action["runs"]["steps"][1];
+        let exports: BTreeMap<String, String> = lab.exports().into_iter().collect();
+        let given = |name: &str| match name {
+            "inputs.role" => role.to_owned(),
+            "inputs.args" => "--dry-run".to_owned(),
+            "inputs.connect-token" => exports["OP_CONNECT_TOKEN"].clone(),
+            "github.action_path" => repository().display().to_string(),
+            name => {
+                let input = name.strip_prefix("inputs.").unwrap();
+                let default = action["inputs"][input]["default"].as_str().unwrap();
+                if default.starts_with("${{") {
+                    "gh-token".to_owned()
+                } else {
+                    default.to_owned()
+                }
+            }
+        };
+        let mut step = Self::new(run["run"].as_str().unwrap(), files, lab);
+        for (name, value) in run["env"].as_object().unwrap() {
+            let value = expand(value.as_str().unwrap(), "${{ ", " }}", given);
+            step.variables.insert(name.clone(), value);
+        }
+        // The action hands this on under psk's own name.
+        step.variables.remove("OP_CONNECT_TOKEN");
+        let file = |name: &str| step.home.path().join(name).display().to_string();
+        let named = [
+            ("GITHUB_STEP_SUMMARY", file("summary.md")),
+            ("GITHUB_OUTPUT", file("output")),
+        ];
+        for (name, value) in [
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_SHA", "0123456789abcdef0123456789abcdef01234567"),
+            ("GITHUB_REF_TYPE", "tag"),
+            ("GITHUB_REF_NAME", tag),
+        ]
+        .into_iter()
+        .chain(named.iter().map(|(name, value)| (*name, value.as_str())))
+        {
+            step.variables.insert(name.to_owned(), value.to_owned());
+        }
+        step
+    }
+
+    fn start(&self) -> Child {
+        let log = fs::File::create(self.home.path().join("log")).unwrap();
+        // As both systems run a step's script: from a file, by a shell that ends at the first failure.
+        let script = self.home.path().join("step.sh");
+        fs::write(&script, &self.script).unwrap();
+        Command::new("bash")
+            .args(["--noprofile", "--norc", "-eo", "pipefail"])
+            .arg(script)
+            .env_clear()
+            .envs(&self.variables)
+            .current_dir(&self.directory)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap()
+    }
+
+    fn run(&self, lab: &Served) -> Ended {
+        self.ended(self.start(), lab)
+    }
+
+    fn ended(&self, mut child: Child, lab: &Served) -> Ended {
+        let code = child.wait().unwrap().code();
+        let log = fs::read_to_string(self.home.path().join("log")).unwrap();
+        // The runner takes a mask for itself and shows it to nobody.
+        let log: String = log
+            .lines()
+            .filter(|line| !line.starts_with("::add-mask::"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let results = self.directory.join("psk-results");
+        let told: Vec<String> = ["report.json", "junit.xml"]
+            .map(|name| results.join(name))
+            .iter()
+            .chain(&["summary.md", "output"].map(|name| self.home.path().join(name)))
+            .filter_map(|path| fs::read_to_string(path).ok())
+            .chain([log.clone()])
+            .collect();
+        let secrets = lab.secrets();
+        for secret in secrets.iter().map(String::as_str).chain([CANARY]) {
+            assert!(
+                !told.iter().any(|text| text.contains(secret)),
+                "a secret is told"
+            );
+        }
+        let report = fs::read_to_string(results.join("report.json"))
+            .map_or(Json::Null, |text| serde_json::from_str(&text).unwrap());
+        Ended { code, log, report }
+    }
+
+    fn file(&self, name: &str) -> String {
+        fs::read_to_string(self.home.path().join(name)).unwrap()
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the scripts run bash's usual programs"
+)]
+fn path() -> String {
+    std::env::var("PATH").unwrap_or_default()
+}
+
+/// A CI system's own templates, filled in.
+fn expand(text: &str, open: &str, close: &str, value: impl Fn(&str) -> String) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(open) {
+        let (name, after) = after.split_once(close).unwrap();
+        out.push_str(before);
+        out.push_str(&value(name));
+        rest = after;
+    }
+    out + rest
+}
+
+/// One cluster of qa fails.
+const FAULT: &str = r#"{"rules":[{"service":"eks","region":"eu-west-1","effect":
+    {"error":{"status":403,"code":"AccessDeniedException","message":"no\n::set-output name=x::y"}}}]}"#;
+
+#[test]
+fn the_orb_deploys_a_role() {
+    let (files, lab) = Served::small();
+    let step = Step::of_orb("qa", &files, &lab);
+    let ended = step.run(&lab);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert_eq!(ended.report["run"]["tag"], "v1.2.3");
+    assert_eq!(ended.report["totals"]["clusters"], 3);
+    let junit = fs::read_to_string(files.root().join("psk-results/junit.xml")).unwrap();
+    assert_eq!(junit.matches("<testsuite ").count(), 3);
+}
+
+#[test]
+fn the_orbs_job_fails_where_a_cluster_does() {
+    let (files, lab) = Served::small_with(FAULT);
+    let ended = Step::of_orb("qa", &files, &lab).run(&lab);
+    assert_eq!(ended.code, Some(10), "{}", ended.log);
+    assert_eq!(ended.report["totals"]["failed"], 1);
+    let junit = fs::read_to_string(files.root().join("psk-results/junit.xml")).unwrap();
+    assert_eq!(junit.matches("<failure").count(), 1, "{junit}");
+}
+
+#[test]
+fn the_action_deploys_a_role_and_tells_of_it() {
+    let (files, lab) = Served::small();
+    let step = Step::of_action("qa", "v1.2.3", &files, &lab);
+    let ended = step.run(&lab);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let summary = step.file("summary.md");
+    assert!(
+        summary.starts_with("## psk fanout qa: success\n"),
+        "{summary}"
+    );
+    assert!(summary.contains("```mermaid\ngraph LR\n"), "{summary}");
+    assert!(summary.contains("<details><summary>"), "{summary}");
+    assert_eq!(
+        step.file("output"),
+        "outcome<<psk\nsuccess\npsk\nchanged<<psk\n2\npsk\nfailed<<psk\n0\npsk\n\
+         report<<psk_\npsk-results/report.json\npsk_\n"
+    );
+}
+
+#[test]
+fn the_action_annotates_the_cluster_that_failed() {
+    let (files, lab) = Served::small_with(FAULT);
+    let step = Step::of_action("qa", "v1.2.3", &files, &lab);
+    let ended = step.run(&lab);
+    assert_eq!(ended.code, Some(10), "{}", ended.log);
+    let errors: Vec<&str> = ended
+        .log
+        .lines()
+        .filter(|line| line.starts_with("::error "))
+        .collect();
+    assert_eq!(errors.len(), 1, "{}", ended.log);
+    assert!(
+        errors[0].starts_with("::error title=qa-i01-aws-eu-west-1::failed in observe"),
+        "{}",
+        errors[0]
+    );
+    assert!(!ended.log.contains("\n::set-output"), "{}", ended.log);
+    assert!(
+        step.file("output")
+            .starts_with("outcome<<psk\nfailure\npsk\n")
+    );
+}
+
+/// One cluster never answers; the job is cancelled while psk waits for it.
+#[test]
+fn a_cancelled_job_is_told_as_one() {
+    let fault = r#"{"rules":[{"service":"eks","region":"eu-west-1","effect":"hang"}]}"#;
+    for action in [false, true] {
+        let files = Files::small();
+        let lab = Served::start(world_of(&files, "behind"), fault);
+        let step = if action {
+            Step::of_action("qa", "v1.2.3", &files, &lab)
+        } else {
+            Step::of_orb("qa", &files, &lab)
+        };
+        let child = step.start();
+        lab.wait_for(|call| call.service == "eks" && call.region == "eu-west-1");
+        let kill = format!("kill -TERM {}", child.id());
+        assert!(
+            Command::new("sh")
+                .args(["-c", &kill])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let ended = step.ended(child, &lab);
+        assert_eq!(ended.code, Some(143), "{}", ended.log);
+        assert_eq!(ended.report["run"]["interrupted"], "SIGTERM");
+        if action {
+            assert!(
+                step.file("output")
+                    .starts_with("outcome<<psk\ncancelled\npsk\n")
+            );
+        }
+    }
+}
+
+/// Whatever a branch, tag or role is called, nothing runs and no line of the log is a command that psk didn't mean.
+#[test]
+fn hostile_names_do_nothing() {
+    let (files, lab) = Served::small();
+    let hostile = [
+        "$(touch owned)`touch owned`",
+        "v1\n::set-output name=x::y\n::error::z",
+        "'; touch owned; '\"",
+        "a: [b, {c}] # & * ! | > %",
+        "x\r::add-mask::y\u{1b}[31m",
+        "../../etc --role prod",
+    ];
+    for name in hostile {
+        let by_tag = Step::of_action("qa", name, &files, &lab);
+        let ended = by_tag.run(&lab);
+        assert_eq!(ended.code, Some(0), "{name}: {}", ended.log);
+        assert_eq!(ended.report["run"]["tag"], name);
+        let by_role = Step::of_action(name, "v1", &files, &lab);
+        let refused = by_role.run(&lab);
+        assert_eq!(refused.code, Some(2), "{name}: {}", refused.log);
+        for log in [&ended.log, &refused.log] {
+            // Carriage returns begin a line too.
+            for line in log.split(['\n', '\r']) {
+                let meant = line.starts_with("::group::") || line == "::endgroup::";
+                assert!(!line.starts_with("::") || meant, "{name}: {line}");
+            }
+            assert!(!log.contains('\u{1b}'), "{log}");
+        }
+        let summary = by_tag.file("summary.md");
+        assert!(
+            !summary.lines().any(|line| line.starts_with("::")),
+            "{summary}"
+        );
+        assert!(!Path::new(&by_tag.directory).join("owned").exists());
+    }
+}
