@@ -1,7 +1,7 @@
 //! `psk fanout` without `--dry-run`: clusters are taken to what their settings ask for, from whatever
 //! they are.
 
-use psk_lab::eks::{Finding, FindingStatus};
+use psk_lab::eks::{Failure, Finding, FindingStatus, Happening, Issue};
 use psk_lab::world::World;
 
 use crate::harness::{Files, Psk, Run, Served, contents, psk, repository, world_of};
@@ -257,6 +257,95 @@ fn a_role_that_eks_does_not_see_yet_is_waited_for() {
     let files = Files::small();
     let faults = format!(r#"{{"rules":[{}]}}"#, rules.join(","));
     let lab = Served::fast(world_of(&files, "fresh"), &faults);
+    fanout("prod", &files, &lab).run().ended(0);
+    all(&plan("prod", &files, &lab), "unchanged");
+}
+
+/// What fails after EKS has accepted it, once.
+fn failure(of: Happening, code: &str, message: &str) -> Failure {
+    Failure {
+        of,
+        name_contains: String::new(),
+        issue: Issue {
+            code: code.into(),
+            message: message.into(),
+            resource_ids: vec!["i-1".into()],
+        },
+        times: Some(1),
+    }
+}
+
+#[test]
+fn a_failed_update_is_told_in_eks_own_words_with_what_had_been_changed_and_the_next_run_goes_on() {
+    let files = Files::small();
+    let mut world = world_of(&files, "behind");
+    let evicts_none = failure(
+        Happening::NodegroupUpdate,
+        "PodEvictionFailure",
+        "Reached max retries while trying to evict pods",
+    );
+    world.eks(ACCOUNT, "us-west-2").failures.push(evicts_none);
+    let lab = Served::fast(world, "{}");
+    let run = fanout("prod", &files, &lab).run().ended(10);
+    let failure = &run.cluster("prod-i01-aws-us-west-2")["failure"];
+    assert_eq!(
+        failure["cause"],
+        "PodEvictionFailure: Reached max retries while trying to evict pods (i-1)"
+    );
+    assert_eq!(
+        failure["already_changed"],
+        serde_json::json!(["changed eks_cluster prod-i01-aws-us-west-2"])
+    );
+    assert_eq!(run.cluster("prod-i01-aws-us-east-1")["outcome"], "changed");
+    fanout("prod", &files, &lab).run().ended(0);
+    all(&plan("prod", &files, &lab), "unchanged");
+}
+
+#[test]
+fn a_node_group_that_never_came_up_is_made_again_by_the_next_run() {
+    let files = Files::small();
+    let mut world = world_of(&files, "fresh");
+    let joins_none = failure(
+        Happening::NodegroupCreation,
+        "NodeCreationFailure",
+        "Instances failed to join the kubernetes cluster",
+    );
+    world.eks(ACCOUNT, "us-west-2").failures.push(joins_none);
+    let lab = Served::fast(world, "{}");
+    let run = fanout("prod", &files, &lab).run().ended(10);
+    let cause = &run.cluster("prod-i01-aws-us-west-2")["failure"]["cause"];
+    let cause = cause.as_str().unwrap();
+    assert!(
+        cause.contains("CREATE_FAILED: NodeCreationFailure: Instances failed"),
+        "{cause}"
+    );
+    let again = plan("prod", &files, &lab);
+    assert_eq!(
+        again.cluster("prod-i01-aws-us-west-2")["changes"]["replace"],
+        1
+    );
+    fanout("prod", &files, &lab).run().ended(0);
+    all(&plan("prod", &files, &lab), "unchanged");
+}
+
+#[test]
+fn what_is_in_use_is_waited_for() {
+    let in_use = |operation: &str| {
+        format!(
+            r#"{{"operation":"{operation}","at":[1,3],"effect":{{"error":{{"status":409,
+            "code":"ResourceInUseException","message":"an update is in progress"}}}}}}"#
+        )
+    };
+    let rules: Vec<_> = [
+        "UpdateClusterVersion",
+        "UpdateNodegroupVersion",
+        "UpdateAddon",
+    ]
+    .map(in_use)
+    .into();
+    let files = Files::small();
+    let faults = format!(r#"{{"rules":[{}]}}"#, rules.join(","));
+    let lab = Served::fast(world_of(&files, "behind"), &faults);
     fanout("prod", &files, &lab).run().ended(0);
     all(&plan("prod", &files, &lab), "unchanged");
 }
