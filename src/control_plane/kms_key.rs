@@ -125,7 +125,16 @@ impl Resource for KmsKey {
     }
 
     async fn settle(&self, progress: &Progress) -> Result<Observed, Error> {
-        self.when_visible(progress, || self.read()).await
+        let cluster = &self.wanted.cluster;
+        let seen = cluster::first_seen(&self.session, &self.shared, cluster).await?;
+        let in_use = seen.as_deref().and_then(cluster::key_arn);
+        self.when_visible(progress, || async {
+            match in_use {
+                Some(arn) => self.in_use(arn).await,
+                None => self.read().await,
+            }
+        })
+        .await
     }
 
     async fn remove(&self, observed: &Observed, _progress: &Progress) -> Result<(), Error> {
