@@ -77,6 +77,8 @@ pub struct RunStarted {
     pub commit: Option<String>,
     /// The tag that is rolled out, where there is one.
     pub tag: Option<String>,
+    /// Why clusters are upgraded although EKS's insights speak against it, if they are.
+    pub force_upgrade: Option<String>,
     /// Digest of the resolved inventory, secrets excluded.
     pub inventory_digest: String,
     /// Every cluster of the run, in the order in which they are started.

@@ -47,6 +47,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         },
         polling: args.wait.polling(&context.env)?,
         force_upgrade: args.force_upgrade,
+        saved: None,
     };
     Ok(run::run(wish, args.run, context).await?.exit().into())
 }

@@ -1,10 +1,14 @@
 //! The command line: one file per subcommand, each with its arguments and its `run`.
 
+mod apply;
 mod circlepipe;
 mod completions;
 mod context;
+mod destroy;
+mod drift;
 mod error;
 mod fanout;
+mod iam;
 mod inventory;
 mod lab;
 mod man;
@@ -12,6 +16,7 @@ mod pipeline;
 mod plan;
 mod run;
 mod select;
+mod stale;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,7 +70,11 @@ fn exit_codes() -> String {
 enum Command {
     Fanout(fanout::Args),
     Plan(plan::Args),
+    Apply(apply::Args),
+    Drift(drift::Args),
+    Destroy(destroy::Args),
     Inventory(inventory::Args),
+    Iam(iam::Args),
     Pipeline(pipeline::Args),
     Lab(lab::Args),
     Completions(completions::Args),
@@ -78,7 +87,11 @@ pub async fn run(cli: Cli, context: Context) -> ExitCode {
     let result = match cli.command {
         Command::Fanout(args) => fanout::run(args, &context).await,
         Command::Plan(args) => plan::run(args, &context).await,
+        Command::Apply(args) => apply::run(args, &context).await,
+        Command::Drift(args) => drift::run(args, &context).await,
+        Command::Destroy(args) => destroy::run(args, &context).await,
         Command::Inventory(args) => inventory::run(args, &context).await,
+        Command::Iam(args) => iam::run(args, &context).await,
         Command::Pipeline(args) => pipeline::run(args, &context).await,
         Command::Lab(args) => lab::run(args, &context).await,
         Command::Completions(args) => completions::run(&args),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::lab::{LabArgs, World};
-use super::{Context, Error, select};
+use super::{Context, Error, select, stale};
 use crate::aws::{Aws, Identity};
 use crate::control_plane::Intent;
 use crate::env::Env;
@@ -20,12 +20,12 @@ use crate::fanout::{self, Engine, Order, Schedule, Stop, stop_on_signals};
 use crate::inventory::{self, Inventory, Role};
 use crate::pipeline::{self, Shard};
 use crate::reconcile::Polling;
-use crate::reconcile::plan::Plan;
 use crate::release::Release;
 use crate::report::{
     GitHub, Groups, Json, Junit, Lines, Listener, ReportError, ReportFile, Summary, Terminal, drive,
 };
-use crate::rollout::{ClusterWork, Mode};
+use crate::rollout::saved::{SAVED_PLAN_SCHEMA_VERSION, SavedCluster, SavedPlan};
+use crate::rollout::{ClusterWork, Found, Mode};
 
 /// What is under way when a run is interrupted gets this long to end by itself; with what it takes
 /// to write the reports, the run ends within ten seconds.
@@ -38,6 +38,14 @@ pub(super) struct RunArgs {
     report: ReportArgs,
     #[command(flatten)]
     lab: LabArgs,
+}
+
+/// Passing what EKS's insights say against an upgrade.
+#[derive(Debug, clap::Args)]
+pub(super) struct ForceUpgrade {
+    /// Upgrade although EKS's insights speak against it. The reason stands in the report.
+    #[arg(long, value_name = "REASON", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(super) force_upgrade: Option<String>,
 }
 
 /// How a run is told.
@@ -120,6 +128,8 @@ pub(super) struct Wish {
     pub(super) polling: Polling,
     /// Why clusters are upgraded although EKS's insights speak against it.
     pub(super) force_upgrade: Option<String>,
+    /// The saved plan that is applied.
+    pub(super) saved: Option<SavedPlan>,
 }
 
 /// How a run went.
@@ -128,7 +138,9 @@ pub(super) struct Ran {
     /// Each cluster's end.
     pub(super) summary: fanout::Summary,
     /// The plans that were made, by cluster.
-    pub(super) plans: BTreeMap<String, Plan>,
+    pub(super) plans: BTreeMap<String, Found>,
+    /// The same in the form in which they are saved.
+    pub(super) to_save: SavedPlan,
     interrupted: Option<Interruption>,
     untold: bool,
 }
@@ -157,6 +169,10 @@ pub(super) async fn run(wish: Wish, args: RunArgs, context: &Context) -> Result<
     let promotion = pipeline::mermaid(&inventory, &role.name);
     let mut listeners = args.report.listeners(promotion, context)?;
 
+    let release = Release::detect(&context.env, context.root()).await;
+    if let Some(saved) = &wish.saved {
+        stale::refuse_other_intent(saved, &inventory, &release)?;
+    }
     let world = World::enter(&args.lab, &inventory, context).await?;
     let clusters = tokio::select! {
         biased;
@@ -172,7 +188,18 @@ pub(super) async fn run(wish: Wish, args: RunArgs, context: &Context) -> Result<
             .map(ClusterRef::from)
             .collect(),
     };
-    let release = Release::detect(&context.env, context.root()).await;
+    let mut to_save = SavedPlan {
+        schema_version: SAVED_PLAN_SCHEMA_VERSION,
+        psk_version: env!("CARGO_PKG_VERSION").to_owned(),
+        saved_at: (context.clock)(),
+        role: role.name.clone(),
+        cluster: wish.cluster.clone(),
+        commit: release.commit.clone(),
+        tag: release.tag.clone(),
+        inventory_digest: inventory.digest(),
+        force_upgrade: wish.force_upgrade.clone(),
+        clusters: Vec::new(),
+    };
     let identity = Identity {
         pipeline: inventory.pipeline().name.clone(),
         role: role.name.clone(),
@@ -189,19 +216,35 @@ pub(super) async fn run(wish: Wish, args: RunArgs, context: &Context) -> Result<
 
     let rollout = rollout(role, references.len());
     let schedule = Schedule::new(references, rollout, Order::ByName);
+    let mut work = ClusterWork::new(aws, clusters.unwrap_or_default(), wish.mode, intent);
+    let digests = selection.clusters().iter();
+    let digests = digests.map(|name| (name.to_string(), inventory.settings_digest(name)));
+    work = work.noting(digests.collect(), release.commit.clone());
+    if let Some(saved) = wish.saved {
+        let reviewed = saved.clusters.into_iter();
+        work = work.held_to(reviewed.map(|c| (c.plan.cluster.clone(), c)).collect());
+        let moved = tokio::select! {
+            moved = work.check() => moved,
+            () = stop.wind_down().cancelled() => BTreeMap::new(),
+        };
+        if !moved.is_empty() {
+            world.leave().await?;
+            return Err(stale::refusal(&moved));
+        }
+    }
     let (emitter, events) = Emitter::channel(context.clock.clone());
     emitter.emit(Event::RunStarted(RunStarted {
         command: wish.command.into(),
         role: role.name.clone(),
-        dry_run: wish.mode == Mode::Plan,
+        dry_run: !wish.mode.writes(),
         commit: release.commit,
         tag: release.tag,
-        inventory_digest: inventory.digest(),
+        force_upgrade: to_save.force_upgrade.clone(),
+        inventory_digest: to_save.inventory_digest.clone(),
         clusters: schedule.clusters().to_vec(),
         schedule: schedule.describe(),
     }));
-    let clusters = clusters.unwrap_or_default();
-    let work = Arc::new(ClusterWork::new(aws, clusters, wish.mode, intent));
+    let work = Arc::new(work);
     let engine = Engine {
         emitter: emitter.clone(),
         stop: stop.clone(),
@@ -219,9 +262,24 @@ pub(super) async fn run(wish: Wish, args: RunArgs, context: &Context) -> Result<
     let (summary, untold) = tokio::join!(running, drive(events, &mut listeners, &context.clock));
     world.leave().await?;
     tell(&untold, context);
+    let plans = work.plans();
+    to_save.clusters = selection
+        .clusters()
+        .iter()
+        .filter_map(|name| {
+            let Found { plan, found } = plans.get(name.as_str())?.clone();
+            let settings = inventory.setting_digests(name);
+            Some(SavedCluster {
+                plan,
+                settings,
+                found,
+            })
+        })
+        .collect();
     Ok(Ran {
         summary,
-        plans: work.plans(),
+        plans,
+        to_save,
         interrupted: stop.interruption(),
         untold: !untold.is_empty(),
     })

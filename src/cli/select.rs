@@ -4,7 +4,7 @@
 use super::Error;
 use crate::env::Env;
 use crate::exit::Exit;
-use crate::inventory::{Cluster, Inventory, Role, Secrets, Selection};
+use crate::inventory::{Cluster, Inventory, Reference, Role, Secrets, Selection};
 use crate::onepassword::{Connect, ConnectError, resolve};
 
 /// The clusters of a role, or those of them that are named.
@@ -26,13 +26,17 @@ pub(super) async fn resolved(
 ) -> Result<Vec<Cluster>, Error> {
     let used = inventory.references(selection);
     let references: Vec<_> = used.into_iter().map(|used| used.reference).collect();
-    let values = if references.is_empty() {
-        Secrets::new()
-    } else {
-        let connect = Connect::from_env(env).map_err(refused)?;
-        resolve(&connect, &references).await.map_err(refused)?
-    };
+    let values = values(&references, env).await?;
     Ok(inventory.resolve(selection, &values)?)
+}
+
+/// The value of each reference, or why there is none. Nothing is asked where there are none.
+pub(super) async fn values(references: &[Reference], env: &Env) -> Result<Secrets, Error> {
+    if references.is_empty() {
+        return Ok(Secrets::new());
+    }
+    let connect = Connect::from_env(env).map_err(refused)?;
+    resolve(&connect, references).await.map_err(refused)
 }
 
 fn refused(error: ConnectError) -> Error {

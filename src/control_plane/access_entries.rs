@@ -10,7 +10,7 @@ use super::token::token;
 use super::{Tags, cluster, tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::reconcile::plan::Action;
-use crate::reconcile::{Diff, Error, Fact, Grant, Handle, Polling, Progress, Resource};
+use crate::reconcile::{Diff, Error, Fact, Fate, Grant, Handle, Polling, Progress, Resource};
 
 /// The access policy of those who may do everything in the cluster.
 const CLUSTER_ADMIN: &str = "AmazonEKSClusterAdminPolicy";
@@ -194,6 +194,24 @@ impl Resource for AccessEntry {
         .await
     }
 
+    async fn fate(&self, observed: &Observed) -> Result<Fate, Error> {
+        if let Some(description) = &observed.description {
+            return Ok(tags::fate(&description.tags));
+        }
+        let Wanted { cluster, name, .. } = &self.wanted;
+        let answer = self
+            .session
+            .eks()
+            .describe_access_entry()
+            .cluster_name(cluster)
+            .principal_arn(&observed.principal)
+            .send()
+            .await
+            .doing(|| format!("reading access entry {name} of {cluster}"))?;
+        let tags = answer.access_entry.and_then(|entry| entry.tags);
+        Ok(tags::fate(&tags.into_iter().flatten().collect()))
+    }
+
     async fn remove(&self, observed: &Observed, _progress: &Progress) -> Result<(), Error> {
         Ok(self.delete(&observed.principal).await?)
     }
@@ -278,7 +296,7 @@ impl AccessEntry {
                 .cluster_name(cluster)
                 .principal_arn(principal)
                 .r#type(kind)
-                .set_tags(Some(self.wanted.tags.clone().into_iter().collect()))
+                .set_tags(Some(tags::made(&self.wanted.tags).into_iter().collect()))
                 .client_request_token(token(&[cluster, "access entry", principal, kind]))
                 .send()
                 .await

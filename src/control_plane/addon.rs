@@ -14,7 +14,9 @@ use super::tags::{self, Tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::inventory::{AddonVersion, EksVersion, ResolveConflicts};
 use crate::reconcile::plan::Action;
-use crate::reconcile::{Diff, Error, Fact, Grant, Handle, Polling, Progress, Resource, State};
+use crate::reconcile::{
+    Diff, Error, Fact, Fate, Grant, Handle, Polling, Progress, Resource, State,
+};
 
 mod change;
 
@@ -138,6 +140,10 @@ impl Resource for Addon {
         )
     }
 
+    fn is_going(&self, observed: &Observed) -> bool {
+        observed.status == AddonStatus::Deleting
+    }
+
     fn diff(&self, observed: Option<&Observed>) -> Result<Diff, Error> {
         let versions = self.versions.get().known();
         let versions = versions.as_ref().and_then(|v| v.get(&self.wanted.name));
@@ -179,6 +185,10 @@ impl Resource for Addon {
                 }
             })
             .await
+    }
+
+    async fn fate(&self, observed: &Observed) -> Result<Fate, Error> {
+        Ok(tags::fate(&observed.tags))
     }
 
     async fn remove(&self, _observed: &Observed, progress: &Progress) -> Result<(), Error> {

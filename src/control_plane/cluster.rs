@@ -8,10 +8,12 @@ use aws_sdk_eks::types::{Cluster as Described, ClusterStatus};
 
 use super::iam_role::{PASSED_TO_EKS, Role};
 use super::network::Subnets;
-use super::{Shared, Tags};
+use super::{Shared, Tags, tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::inventory::EksVersion;
-use crate::reconcile::{Condition, Diff, Error, Grant, Handle, Polling, Progress, Resource, State};
+use crate::reconcile::{
+    Condition, Diff, Error, Fate, Grant, Handle, Polling, Progress, Resource, State,
+};
 
 mod change;
 mod diff;
@@ -99,6 +101,10 @@ pub struct Facts {
     pub version: EksVersion,
     /// How it is reached.
     pub access: Access,
+    /// What psk noted on it when it last applied it; see [`super::stamp`].
+    pub applied: Option<String>,
+    /// Whether psk made it.
+    pub made_by_psk: bool,
 }
 
 /// How a cluster is reached.
@@ -200,6 +206,8 @@ impl Resource for Cluster {
             arn: observed.arn.clone(),
             version: observed.version,
             access: observed.access.clone().unwrap_or_default(),
+            applied: observed.tags.get(super::stamp::TAG).cloned(),
+            made_by_psk: tags::fate(&observed.tags) == Fate::Remove,
         }
     }
 
@@ -241,6 +249,19 @@ impl Resource for Cluster {
                 }
             })
             .await
+    }
+
+    async fn fate(&self, observed: &Observed) -> Result<Fate, Error> {
+        let fate = tags::fate(&observed.tags);
+        if fate == Fate::Remove && observed.deletion_protection {
+            let name = &self.wanted.name;
+            return Ok(Fate::Forbid(Error::new(
+                format!("destroying cluster {name}"),
+                "its deletion protection is set",
+                "set deletion_protection: false in its settings and apply them, then run again",
+            )));
+        }
+        Ok(fate)
     }
 
     async fn remove(&self, observed: &Observed, progress: &Progress) -> Result<(), Error> {

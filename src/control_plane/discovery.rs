@@ -11,7 +11,7 @@ use super::tags::{self, Tags};
 use super::{Shared, cluster};
 use crate::aws::{CallError, Doing, Session};
 use crate::calls;
-use crate::reconcile::{Diff, Error, Grant, Handle, Polling, Progress, Resource, State};
+use crate::reconcile::{Diff, Error, Fate, Grant, Handle, Polling, Progress, Resource, State};
 
 /// The tags of a cluster's own security group.
 #[derive(Debug)]
@@ -124,6 +124,15 @@ impl Resource for Discovery {
                 })
             })
             .await
+    }
+
+    /// They are of a group that is the cluster's.
+    async fn fate(&self, _observed: &Observed) -> Result<Fate, Error> {
+        let facts = self.cluster.get().known();
+        Ok(match facts.is_some_and(|facts| facts.made_by_psk) {
+            true => Fate::Remove,
+            false => Fate::Leave("they are the cluster's, which psk didn't make".to_owned()),
+        })
     }
 
     /// EKS deletes the group with the cluster.

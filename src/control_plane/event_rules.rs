@@ -13,7 +13,7 @@ use super::{Shared, queue};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::calls;
 use crate::reconcile::plan::Action;
-use crate::reconcile::{Diff, Error, Fact, Grant, Handle, Lookup, Progress, Resource};
+use crate::reconcile::{Diff, Error, Fact, Fate, Grant, Handle, Lookup, Progress, Resource};
 
 /// The queue's id among a rule's targets, as in the rules that Terraform's module makes.
 const TARGET_ID: &str = "KarpenterInterruptionQueueTarget";
@@ -212,6 +212,7 @@ impl Resource for EventRule {
         actions: &[
             "events:DeleteRule",
             "events:DescribeRule",
+            "events:ListTagsForResource",
             "events:ListTargetsByRule",
             "events:PutRule",
             "events:PutTargets",
@@ -285,12 +286,23 @@ impl Resource for EventRule {
         })
     }
 
-    async fn remove(&self, observed: &Observed, progress: &Progress) -> Result<(), Error> {
+    async fn fate(&self, observed: &Observed) -> Result<Fate, Error> {
         let name = &observed.name;
-        if *name != self.name() {
-            progress.say(format!("event rule {name} is left: psk didn't make it"));
-            return Ok(());
-        }
+        let arn = self.session.target().arn("events", &format!("rule/{name}"));
+        let answer = self
+            .session
+            .events()
+            .list_tags_for_resource()
+            .resource_arn(arn)
+            .send()
+            .await
+            .doing(|| format!("reading the tags of event rule {name}"))?;
+        let tags = answer.tags.unwrap_or_default().into_iter();
+        Ok(tags::fate(&tags.map(|tag| (tag.key, tag.value)).collect()))
+    }
+
+    async fn remove(&self, observed: &Observed, _progress: &Progress) -> Result<(), Error> {
+        let name = &observed.name;
         // A rule with targets can't be deleted.
         let targets: Vec<_> = self
             .targets(name)
@@ -335,9 +347,7 @@ impl EventRule {
     /// Source: EventBridge API reference, PutRule.
     async fn put_rule(&self, name: &str, is_new: bool) -> Result<(), Error> {
         let doing = || format!("setting event rule {name}");
-        let tags = self
-            .wanted
-            .tags
+        let tags = tags::made(&self.wanted.tags)
             .iter()
             .map(|(key, value)| Tag::builder().key(key).value(value).build())
             .collect::<Result<Vec<_>, _>>()

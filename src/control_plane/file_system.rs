@@ -13,7 +13,7 @@ use super::tags::{self, Tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::calls;
 use crate::reconcile::plan::Action;
-use crate::reconcile::{Diff, Error, Grant, Polling, Progress, Resource, State};
+use crate::reconcile::{Diff, Error, Fate, Grant, Polling, Progress, Resource, State};
 
 /// How long EFS may take to make a file system or to delete one. Both take seconds.
 const DEADLINE: Duration = Duration::from_secs(600);
@@ -161,12 +161,12 @@ impl Resource for FileSystem {
         Ok(self.read(&available).await?)
     }
 
+    async fn fate(&self, observed: &Observed) -> Result<Fate, Error> {
+        Ok(tags::fate(&observed.tags))
+    }
+
     async fn remove(&self, observed: &Observed, progress: &Progress) -> Result<(), Error> {
         let id = &observed.id;
-        if observed.creation_token != self.wanted.name {
-            progress.say(format!("file system {id} is left: psk didn't make it"));
-            return Ok(());
-        }
         self.polling
             .until(&format!("file system {id}"), DEADLINE, progress, || async {
                 let deleted = self
@@ -261,7 +261,7 @@ impl FileSystem {
     async fn create(&self, progress: &Progress) -> Result<String, Error> {
         let name = &self.wanted.name;
         let doing = || format!("creating file system {name}");
-        let tags = efs_tags(&self.wanted.all_tags(), doing)?;
+        let tags = efs_tags(&tags::made(&self.wanted.all_tags()), doing)?;
         let create = || async {
             let created = self
                 .session

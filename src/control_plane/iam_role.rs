@@ -12,7 +12,9 @@ use super::policy_document::{self, Document};
 use super::{Shared, Tags, tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::calls;
-use crate::reconcile::{Condition, Diff, Error, Fact, Grant, Handle, Polling, Progress, Resource};
+use crate::reconcile::{
+    Condition, Diff, Error, Fact, Fate, Grant, Handle, Polling, Progress, Resource,
+};
 
 /// One role.
 #[derive(Debug)]
@@ -118,6 +120,9 @@ pub(super) const ATTACHABLE: &[&str] = &[
     "arn:*:iam::aws:policy/service-role/AmazonEFSCSIDriverPolicy",
 ];
 
+/// Path of the instance profiles that Karpenter makes.
+const KARPENTERS_PATH: &str = "/karpenter/";
+
 impl Resource for IamRole {
     type Observed = Observed;
     type Output = Role;
@@ -139,8 +144,17 @@ impl Resource for IamRole {
                 "iam:PutRolePolicy",
                 "iam:DeleteRolePolicy",
                 "iam:DeleteRole",
+                "iam:ListInstanceProfilesForRole",
             ],
             on: ROLES,
+            condition: None,
+        },
+        Grant {
+            actions: &[
+                "iam:RemoveRoleFromInstanceProfile",
+                "iam:DeleteInstanceProfile",
+            ],
+            on: &["arn:{partition}:iam::{account}:instance-profile/karpenter/*"],
             condition: None,
         },
         Grant {
@@ -214,15 +228,12 @@ impl Resource for IamRole {
         self.when_visible(progress, || self.read(&name)).await
     }
 
-    async fn remove(&self, observed: &Observed, progress: &Progress) -> Result<(), Error> {
-        let name = &self.wanted.name;
-        if observed.name != *name {
-            progress.say(format!(
-                "IAM role {} is left: psk didn't make it",
-                observed.name
-            ));
-            return Ok(());
-        }
+    async fn fate(&self, observed: &Observed) -> Result<Fate, Error> {
+        Ok(tags::fate(&observed.tags))
+    }
+
+    async fn remove(&self, observed: &Observed, _progress: &Progress) -> Result<(), Error> {
+        let name = &observed.name;
         self.shared.roles.forget(&self.session.target().account);
         self.strip(observed).await?;
         self.session
@@ -299,7 +310,7 @@ impl IamRole {
             .path(&wanted.path)
             .description(&wanted.description)
             .assume_role_policy_document(trust.to_string())
-            .set_tags(Some(self.tags()?))
+            .set_tags(Some(self.iam_tags(&tags::made(&wanted.tags))?))
             .send()
             .await
             .doing(|| format!("creating IAM role {}", wanted.name));
@@ -312,7 +323,7 @@ impl IamRole {
                 trust,
                 managed_policies: BTreeSet::new(),
                 inline_policies: BTreeMap::new(),
-                tags: wanted.tags.clone(),
+                tags: tags::made(&wanted.tags),
             }),
             // Made since it was looked for: by a request of psk's whose answer was lost, or by
             // someone else.
@@ -373,7 +384,7 @@ impl IamRole {
             }
         }
         if change.touches("tags") {
-            let tags = &self.tags()?;
+            let tags = &self.iam_tags(&wanted.tags)?;
             self.when_visible(progress, || async move {
                 iam.tag_role()
                     .role_name(name)
@@ -387,10 +398,12 @@ impl IamRole {
         Ok(())
     }
 
-    /// Takes from the role what psk gave it. A role that has more can't be deleted, and IAM says so.
+    /// Takes from the role what psk gave it, and it from the instance profiles that Karpenter made
+    /// for it. A role that has more can't be deleted, and IAM says so.
     async fn strip(&self, observed: &Observed) -> Result<(), CallError> {
         let iam = self.session.iam();
-        let name = &self.wanted.name;
+        let name = &observed.name;
+        self.leave_instance_profiles(name).await?;
         let attached = &observed.managed_policies;
         for arn in self.wanted.managed_policies.intersection(attached) {
             iam.detach_role_policy()
@@ -411,6 +424,44 @@ impl IamRole {
                     .doing(|| format!("deleting policy {policy} of IAM role {name}"))
                     .or_absent()?;
             }
+        }
+        Ok(())
+    }
+
+    /// A role that is in an instance profile can't be deleted. Karpenter makes profiles for its nodes'
+    /// role on a path of its own; it is gone by now, so they are nobody's.
+    /// Source: Karpenter's documentation, "NodeClasses", spec.role.
+    async fn leave_instance_profiles(&self, name: &str) -> Result<(), CallError> {
+        let iam = self.session.iam();
+        let profiles = iam
+            .list_instance_profiles_for_role()
+            .role_name(name)
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .doing(|| format!("listing the instance profiles of IAM role {name}"))
+            .or_absent()?
+            .unwrap_or_default();
+        let of_karpenter = profiles
+            .iter()
+            .filter(|profile| profile.path().starts_with(KARPENTERS_PATH));
+        for profile in of_karpenter {
+            let profile = profile.instance_profile_name();
+            iam.remove_role_from_instance_profile()
+                .instance_profile_name(profile)
+                .role_name(name)
+                .send()
+                .await
+                .doing(|| format!("taking IAM role {name} from instance profile {profile}"))
+                .or_absent()?;
+            iam.delete_instance_profile()
+                .instance_profile_name(profile)
+                .send()
+                .await
+                .doing(|| format!("deleting instance profile {profile}"))
+                .or_absent()?;
         }
         Ok(())
     }
@@ -475,10 +526,8 @@ impl IamRole {
         until_visible(self.polling, &what, progress, CallError::is_not_found, call).await
     }
 
-    fn tags(&self) -> Result<Vec<Tag>, CallError> {
-        self.wanted
-            .tags
-            .iter()
+    fn iam_tags(&self, tags: &Tags) -> Result<Vec<Tag>, CallError> {
+        tags.iter()
             .map(|(key, value)| {
                 let tag = Tag::builder().key(key).value(value).build();
                 tag.doing(|| format!("tagging IAM role {}", self.wanted.name))

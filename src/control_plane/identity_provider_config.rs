@@ -13,7 +13,9 @@ use super::updates::{Of, Updates};
 use super::{Tags, cluster, tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::reconcile::plan::Action;
-use crate::reconcile::{Diff, Error, Fact, Grant, Handle, Polling, Progress, Resource, State};
+use crate::reconcile::{
+    Diff, Error, Fact, Fate, Grant, Handle, Polling, Progress, Resource, State,
+};
 
 /// How long EKS may take to associate or disassociate a provider. It restarts the API servers.
 const DEADLINE: Duration = Duration::from_secs(60 * 60);
@@ -158,6 +160,10 @@ impl Resource for IdentityProviderConfig {
             .await
     }
 
+    async fn fate(&self, observed: &Observed) -> Result<Fate, Error> {
+        Ok(tags::fate(&observed.tags))
+    }
+
     async fn remove(&self, observed: &Observed, progress: &Progress) -> Result<(), Error> {
         if observed.status != ConfigStatus::Deleting {
             self.disassociate(observed, progress).await?;
@@ -236,7 +242,7 @@ impl IdentityProviderConfig {
                     .associate_identity_provider_config()
                     .cluster_name(cluster)
                     .oidc(oidc.clone())
-                    .set_tags(Some(tags.clone().into_iter().collect()))
+                    .set_tags(Some(tags::made(tags).into_iter().collect()))
                     .client_request_token(token)
                     .send()
                     .await

@@ -13,7 +13,7 @@ use super::eventual::until_visible;
 use super::{Shared, Tags, cluster, tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::calls;
-use crate::reconcile::{Diff, Error, Grant, Polling, Progress, Resource};
+use crate::reconcile::{Diff, Error, Fate, Grant, Polling, Progress, Resource};
 
 /// How long KMS waits before it deletes a key for good, in days: the longest that it takes.
 const DELETION_WINDOW_DAYS: i32 = 30;
@@ -137,6 +137,21 @@ impl Resource for KmsKey {
         .await
     }
 
+    async fn fate(&self, observed: &Observed) -> Result<Fate, Error> {
+        let answer = self
+            .session
+            .kms()
+            .list_resource_tags()
+            .key_id(&observed.arn)
+            .send()
+            .await
+            .doing(|| format!("reading the tags of {}", observed.arn))?;
+        let tags = answer.tags.unwrap_or_default().into_iter();
+        Ok(tags::fate(
+            &tags.map(|tag| (tag.tag_key, tag.tag_value)).collect(),
+        ))
+    }
+
     async fn remove(&self, observed: &Observed, _progress: &Progress) -> Result<(), Error> {
         let kms = self.session.kms();
         let arn = &observed.arn;
@@ -244,7 +259,8 @@ impl KmsKey {
 
     async fn create(&self) -> Result<String, CallError> {
         let doing = || format!("creating the KMS key of {}", self.wanted.cluster);
-        let tags = self.wanted.tags.iter();
+        let tags = tags::made(&self.wanted.tags);
+        let tags = tags.iter();
         let tags: Result<Vec<_>, _> = tags
             .map(|(key, value)| Tag::builder().tag_key(key).tag_value(value).build())
             .collect();

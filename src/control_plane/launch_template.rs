@@ -28,7 +28,8 @@ use super::{Shared, cluster, node_group};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::reconcile::plan::Action;
 use crate::reconcile::{
-    Condition, Diff, DiffBuilder, Error, Fact, Grant, Handle, Polling, Progress, Resource, State,
+    Condition, Diff, DiffBuilder, Error, Fact, Fate, Grant, Handle, Polling, Progress, Resource,
+    State,
 };
 
 /// How long EC2 may take to know everywhere of a new template or version.
@@ -139,7 +140,10 @@ impl Resource for LaunchTemplate {
     const KIND: &'static str = "ec2_launch_template";
     const GRANTS: &'static [Grant] = &[
         Grant {
-            actions: &["ec2:DescribeLaunchTemplateVersions"],
+            actions: &[
+                "ec2:DescribeLaunchTemplates",
+                "ec2:DescribeLaunchTemplateVersions",
+            ],
             on: &["*"],
             condition: None,
         },
@@ -262,16 +266,28 @@ impl Resource for LaunchTemplate {
             .await
     }
 
-    async fn remove(&self, found: &Found, progress: &Progress) -> Result<(), Error> {
+    async fn fate(&self, found: &Found) -> Result<Fate, Error> {
+        let Found::Template(Observed { id, name, .. }) = found else {
+            return Ok(Fate::Nothing);
+        };
+        let answer = self
+            .session
+            .ec2()
+            .describe_launch_templates()
+            .launch_template_ids(id)
+            .send()
+            .await
+            .doing(|| format!("reading the tags of launch template {name}"))?;
+        let tags = answer.launch_templates().iter().flat_map(|t| t.tags());
+        Ok(tags::fate(&tags::from_ec2(
+            &tags.cloned().collect::<Vec<_>>(),
+        )))
+    }
+
+    async fn remove(&self, found: &Found, _progress: &Progress) -> Result<(), Error> {
         let Found::Template(Observed { id, name, .. }) = found else {
             return Ok(());
         };
-        if *name != self.wanted.name() {
-            progress.say(format!(
-                "launch template {name} is left: psk didn't make it"
-            ));
-            return Ok(());
-        }
         self.session
             .ec2()
             .delete_launch_template()
@@ -358,7 +374,7 @@ impl LaunchTemplate {
             .tag_specifications(
                 TagSpecification::builder()
                     .resource_type(ResourceType::LaunchTemplate)
-                    .set_tags(Some(tags::for_ec2(&self.wanted.tags)))
+                    .set_tags(Some(tags::for_ec2(&tags::made(&self.wanted.tags))))
                     .build(),
             )
             .send()

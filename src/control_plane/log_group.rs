@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::eventual::PATIENCE;
 use super::{Shared, Tags, tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
-use crate::reconcile::{Diff, Error, Fact, Grant, Polling, Progress, Resource, State};
+use crate::reconcile::{Diff, Error, Fact, Fate, Grant, Polling, Progress, Resource, State};
 
 /// What the names of clusters' log groups begin with.
 const CLUSTERS: &str = "/aws/eks/";
@@ -60,6 +60,7 @@ impl Resource for LogGroup {
             actions: &[
                 "logs:CreateLogGroup",
                 "logs:TagResource",
+                "logs:ListTagsForResource",
                 "logs:PutRetentionPolicy",
                 "logs:DeleteLogGroup",
             ],
@@ -101,7 +102,7 @@ impl Resource for LogGroup {
         let name = self.name();
         let logs = self.session.logs();
         if observed.is_none() {
-            let tags = self.wanted.tags.clone().into_iter().collect();
+            let tags = tags::made(&self.wanted.tags).into_iter().collect();
             let made = logs
                 .create_log_group()
                 .log_group_name(&name)
@@ -135,6 +136,24 @@ impl Resource for LogGroup {
                 ))
             })
             .await
+    }
+
+    async fn fate(&self, _observed: &Observed) -> Result<Fate, Error> {
+        let name = self.name();
+        let answer = self
+            .session
+            .logs()
+            .list_tags_for_resource()
+            .resource_arn(
+                self.session
+                    .target()
+                    .arn("logs", &format!("log-group:{name}")),
+            )
+            .send()
+            .await
+            .doing(|| format!("reading the tags of log group {name}"))?;
+        let tags = answer.tags.unwrap_or_default();
+        Ok(tags::fate(&tags.into_iter().collect()))
     }
 
     async fn remove(&self, _observed: &Observed, _progress: &Progress) -> Result<(), Error> {

@@ -25,10 +25,12 @@ pub mod policy_document;
 pub mod queue;
 pub mod roles;
 pub mod security_group;
+pub mod stamp;
 
 mod addon_defaults;
 mod base;
 mod eventual;
+mod grants;
 mod karpenter_policy;
 mod place;
 mod shared;
@@ -39,6 +41,7 @@ mod wanted;
 
 pub use addon_defaults::addon_configuration;
 pub use base::{Base, Intent};
+pub use grants::grants;
 pub use place::Place;
 pub use shared::Shared;
 pub use tags::Tags;

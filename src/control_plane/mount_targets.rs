@@ -9,10 +9,11 @@ use std::time::Duration;
 use aws_sdk_efs::types::{LifeCycleState, MountTargetDescription};
 
 use super::network::Subnets;
+use super::tags;
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::calls;
 use crate::reconcile::{
-    Condition, Diff, Error, Fact, Grant, Handle, Polling, Progress, Resource, State,
+    Condition, Diff, Error, Fact, Fate, Grant, Handle, Polling, Progress, Resource, State,
 };
 
 /// How long EFS may take to make or delete a mount target. Usually it is a minute or two.
@@ -156,6 +157,23 @@ impl Resource for MountTargets {
                 judge(there(&self.list(&id).await?))
             })
             .await
+    }
+
+    /// They are their file system's, and have no tags of their own.
+    async fn fate(&self, _observed: &Observed) -> Result<Fate, Error> {
+        let doing = || format!("reading the tags of file system {}", self.name);
+        let id = self.file_system.get().required(doing)?;
+        let answer = self
+            .session
+            .efs()
+            .describe_file_systems()
+            .file_system_id(id)
+            .send()
+            .await
+            .doing(doing)?;
+        let tags = answer.file_systems().iter().flat_map(|fs| fs.tags());
+        let tags = tags.map(|tag| (tag.key.clone(), tag.value.clone()));
+        Ok(tags::fate(&tags.collect()))
     }
 
     /// Removes them all: they hold no data, and nobody but the cluster's nodes can reach them.

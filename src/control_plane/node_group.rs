@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::iam_role::{PASSED_TO_EKS, Role};
 use super::launch_template::TemplateFacts;
 use super::network::Subnets;
-use super::{Shared, Tags, cluster};
+use super::{Shared, Tags, cluster, tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::inventory::EksVersion;
 use crate::reconcile::plan::Action;
 use crate::reconcile::{
-    Condition, Diff, Error, Fact, Grant, Handle, Polling, Progress, Resource, State,
+    Condition, Diff, Error, Fact, Fate, Grant, Handle, Polling, Progress, Resource, State,
 };
 
 mod change;
@@ -256,6 +256,10 @@ impl Resource for NodeGroup {
         )
     }
 
+    fn is_going(&self, observed: &Observed) -> bool {
+        observed.status == NodegroupStatus::Deleting
+    }
+
     fn diff(&self, observed: Option<&Observed>) -> Result<Diff, Error> {
         let newest = self.newest_release.get().known().flatten();
         let template = self.template();
@@ -295,6 +299,10 @@ impl Resource for NodeGroup {
                 }
             })
             .await
+    }
+
+    async fn fate(&self, observed: &Observed) -> Result<Fate, Error> {
+        Ok(tags::fate(&observed.tags))
     }
 
     async fn remove(&self, observed: &Observed, progress: &Progress) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use aws_sdk_iam::types::Tag;
 use super::eventual::until_visible;
 use super::{Place, Tags, cluster, tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
-use crate::reconcile::{Diff, Error, Fact, Grant, Handle, Polling, Progress, Resource};
+use crate::reconcile::{Diff, Error, Fact, Fate, Grant, Handle, Polling, Progress, Resource};
 
 /// Who the tokens are for.
 const AUDIENCE: &str = "sts.amazonaws.com";
@@ -106,7 +106,7 @@ impl Resource for OidcProvider {
             .create_open_id_connect_provider()
             .url(issuer)
             .client_id_list(AUDIENCE)
-            .set_tags(Some(self.tags()?))
+            .set_tags(Some(self.iam_tags(&tags::made(&self.wanted.tags))?))
             .send()
             .await
             .doing(|| format!("creating the IAM OIDC provider of {issuer}"));
@@ -127,6 +127,10 @@ impl Resource for OidcProvider {
         let what = format!("IAM OIDC provider of {}", self.wanted.place.cluster);
         let unseen = CallError::is_not_found;
         until_visible(self.polling, &what, progress, unseen, || self.read(&arn)).await
+    }
+
+    async fn fate(&self, observed: &Observed) -> Result<Fate, Error> {
+        Ok(tags::fate(&observed.tags))
     }
 
     async fn remove(&self, observed: &Observed, _progress: &Progress) -> Result<(), Error> {
@@ -199,7 +203,7 @@ impl OidcProvider {
         if change.touches("tags") {
             iam.tag_open_id_connect_provider()
                 .open_id_connect_provider_arn(arn)
-                .set_tags(Some(self.tags()?))
+                .set_tags(Some(self.iam_tags(&self.wanted.tags)?))
                 .send()
                 .await
                 .doing(|| format!("tagging {arn}"))?;
@@ -207,8 +211,8 @@ impl OidcProvider {
         Ok(())
     }
 
-    fn tags(&self) -> Result<Vec<Tag>, CallError> {
-        let tags = self.wanted.tags.iter();
+    fn iam_tags(&self, tags: &Tags) -> Result<Vec<Tag>, CallError> {
+        let tags = tags.iter();
         tags.map(|(key, value)| {
             let tag = Tag::builder().key(key).value(value).build();
             tag.doing(|| format!("tagging the IAM OIDC provider of {}", self.name()))

@@ -9,7 +9,7 @@ use super::token::token;
 use super::{Shared, Tags, cluster, tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::reconcile::{
-    Condition, Diff, Error, Fact, Grant, Handle, Polling, Progress, Resource, State,
+    Condition, Diff, Error, Fact, Fate, Grant, Handle, Polling, Progress, Resource, State,
 };
 
 /// One association.
@@ -184,6 +184,10 @@ impl Resource for PodIdentityAssociation {
             .await
     }
 
+    async fn fate(&self, observed: &Observed) -> Result<Fate, Error> {
+        Ok(tags::fate(&observed.tags))
+    }
+
     async fn remove(&self, observed: &Observed, _progress: &Progress) -> Result<(), Error> {
         self.forget();
         self.session
@@ -275,7 +279,7 @@ impl PodIdentityAssociation {
                 .namespace(namespace)
                 .service_account(service_account)
                 .role_arn(role)
-                .set_tags(Some(tags.clone().into_iter().collect()))
+                .set_tags(Some(tags::made(tags).into_iter().collect()))
                 .client_request_token(token(&[cluster, "pod identity", &self.name(), role]))
                 .send()
                 .await

@@ -15,7 +15,7 @@ const LONGEST_POLICY: usize = 6144;
 const LANGUAGE: &str = "2012-10-17";
 
 /// The account that a role is in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Account {
     /// Partition, as ARNs name it (`aws`).
     pub partition: String,

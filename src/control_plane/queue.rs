@@ -11,7 +11,7 @@ use super::policy_document;
 use super::tags::{self, Tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session, Target};
 use crate::reconcile::plan::Action;
-use crate::reconcile::{Diff, Error, Fact, Grant, Polling, Progress, Resource, State};
+use crate::reconcile::{Diff, Error, Fact, Fate, Grant, Polling, Progress, Resource, State};
 
 /// How long the queue keeps a message that nobody takes, in seconds. An interruption that is older
 /// has happened.
@@ -80,6 +80,7 @@ impl Resource for Queue {
             "sqs:DeleteQueue",
             "sqs:GetQueueAttributes",
             "sqs:GetQueueUrl",
+            "sqs:ListQueueTags",
             "sqs:SetQueueAttributes",
             "sqs:TagQueue",
         ],
@@ -129,6 +130,18 @@ impl Resource for Queue {
 
     async fn settle(&self, progress: &Progress) -> Result<Observed, Error> {
         self.until_there(progress).await
+    }
+
+    async fn fate(&self, observed: &Observed) -> Result<Fate, Error> {
+        let answer = self
+            .session
+            .sqs()
+            .list_queue_tags()
+            .queue_url(&observed.url)
+            .send()
+            .await
+            .doing(|| format!("reading the tags of queue {}", self.name()))?;
+        Ok(tags::fate(&answer.tags.into_iter().flatten().collect()))
     }
 
     async fn remove(&self, observed: &Observed, progress: &Progress) -> Result<(), Error> {
@@ -222,7 +235,7 @@ impl Queue {
                     )
                     .attributes(QueueAttributeName::SqsManagedSseEnabled, "true")
                     .attributes(QueueAttributeName::Policy, policy(&arn).to_string())
-                    .set_tags(Some(self.wanted.tags.clone().into_iter().collect()))
+                    .set_tags(Some(tags::made(&self.wanted.tags).into_iter().collect()))
                     .send()
                     .await
                     .doing(|| format!("creating queue {name}"));

@@ -15,7 +15,9 @@ use super::{Shared, cluster};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::calls;
 use crate::reconcile::plan::Action;
-use crate::reconcile::{Diff, Error, Fact, Grant, Handle, Polling, Progress, Resource, State};
+use crate::reconcile::{
+    Diff, Error, Fact, Fate, Grant, Handle, Polling, Progress, Resource, State,
+};
 
 /// Names of the groups of clusters' file systems, of those that Terraform made, and of those that EKS
 /// makes.
@@ -159,12 +161,12 @@ impl Resource for SecurityGroup {
             .await
     }
 
+    async fn fate(&self, observed: &Observed) -> Result<Fate, Error> {
+        Ok(tags::fate(&observed.tags))
+    }
+
     async fn remove(&self, observed: &Observed, progress: &Progress) -> Result<(), Error> {
         let Observed { id, name, .. } = observed;
-        if *name != self.wanted.name {
-            progress.say(format!("security group {name} is left: psk didn't make it"));
-            return Ok(());
-        }
         let what = format!("security group {name}");
         self.polling
             .until(&what, DEADLINE, progress, || async {
@@ -223,7 +225,7 @@ impl SecurityGroup {
             .tag_specifications(
                 TagSpecification::builder()
                     .resource_type(ResourceType::SecurityGroup)
-                    .set_tags(Some(tags::for_ec2(tags)))
+                    .set_tags(Some(tags::for_ec2(&tags::made(tags))))
                     .build(),
             )
             .send()

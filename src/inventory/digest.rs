@@ -1,9 +1,12 @@
 //! One value that says whether two inventories ask for the same.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map as JsonMap, Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
 use super::fleet::{Inventory, Member};
+use super::identity::ClusterName;
 use super::node::{Node, Value};
 
 impl Inventory {
@@ -23,6 +26,41 @@ impl Inventory {
         let whole = sorted(json!({ "roles": roles, "clusters": clusters }));
         let digest = Sha256::digest(whole.to_string());
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Inventory {
+    /// A digest of all settings of a cluster, as [`Self::digest`] counts them.
+    pub fn settings_digest(&self, cluster: &ClusterName) -> String {
+        let mut hash = Sha256::new();
+        for (key, digest) in self.setting_digests(cluster) {
+            hash.update(format!("{key} {digest}\n"));
+        }
+        let digest = hash.finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// A digest of each setting of a cluster by its key, as [`Self::digest`] counts them; empty for
+    /// a cluster that isn't there.
+    pub fn setting_digests(&self, cluster: &ClusterName) -> BTreeMap<String, String> {
+        let Some(member) = self.members.iter().find(|member| member.name == *cluster) else {
+            return BTreeMap::new();
+        };
+        let Json::Object(settings) = sorted(settings(member)) else {
+            return BTreeMap::new();
+        };
+        let digest = |value: &Json| {
+            let digest = Sha256::digest(value.to_string());
+            digest
+                .iter()
+                .take(16)
+                .map(|byte| format!("{byte:02x}"))
+                .collect()
+        };
+        settings
+            .iter()
+            .map(|(key, value)| (key.clone(), digest(value)))
+            .collect()
     }
 }
 

@@ -187,7 +187,7 @@ impl ClusterName {
 }
 
 /// Path and name of an IAM role, without the leading slash: `PSKRoles/PSKControlPlaneBaseRole`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct RolePath(
     #[schemars(regex(pattern = r"^([!-.0-~]+/)*[A-Za-z0-9+=,.@_-]{1,64}$"))] String,
 );

@@ -1,5 +1,7 @@
 //! The difference between what one resource is and what it should be.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,6 +17,12 @@ pub struct Diff {
     pub attributes: Vec<AttributeChange>,
     /// Why, where the attributes alone don't say it.
     pub reason: Option<String>,
+    /// Every attribute that was compared as it was found, whether or not it differs; nothing of a
+    /// resource that doesn't exist. Of a secret only whether it differs.
+    pub found: BTreeMap<String, Value>,
+    /// Every attribute that was compared as it is wanted; `None` where one isn't known yet, or is
+    /// secret.
+    pub wanted: Option<BTreeMap<String, Value>>,
 }
 
 impl Diff {
@@ -45,6 +53,8 @@ pub struct DiffBuilder {
     replaces: bool,
     attributes: Vec<AttributeChange>,
     reasons: Vec<String>,
+    found: BTreeMap<String, Value>,
+    wanted: Option<BTreeMap<String, Value>>,
 }
 
 impl DiffBuilder {
@@ -54,6 +64,8 @@ impl DiffBuilder {
             replaces: false,
             attributes: Vec::new(),
             reasons: Vec::new(),
+            found: BTreeMap::new(),
+            wanted: Some(BTreeMap::new()),
         }
     }
 
@@ -65,6 +77,11 @@ impl DiffBuilder {
         new: impl Serialize,
     ) -> Self {
         let (old, new) = (old.and_then(value), value(new));
+        self.note(path, old.as_ref());
+        if let Some(wanted) = &mut self.wanted {
+            let new = new.clone().unwrap_or_default();
+            wanted.insert(path.to_owned(), new);
+        }
         if old != new {
             let new = new.map_or(Target::Unset, Target::Value);
             self.attributes.push(AttributeChange {
@@ -79,11 +96,23 @@ impl DiffBuilder {
 
     /// Compares one attribute whose wanted value may not be known before apply. An attribute of a
     /// resource that exists is taken to stay as it is until the value is known.
-    pub fn fact(self, path: &str, old: Option<impl Serialize>, new: Fact<impl Serialize>) -> Self {
+    pub fn fact(
+        mut self,
+        path: &str,
+        old: Option<impl Serialize>,
+        new: Fact<impl Serialize>,
+    ) -> Self {
         match new {
             Fact::Known(new) => self.attribute(path, old, new),
-            Fact::AfterApply if self.exists => self,
-            Fact::AfterApply => self.known_after_apply(path),
+            Fact::AfterApply if self.exists => {
+                self.note(path, old.and_then(value).as_ref());
+                self.wanted = None;
+                self
+            }
+            Fact::AfterApply => {
+                self.wanted = None;
+                self.known_after_apply(path)
+            }
         }
     }
 
@@ -102,6 +131,8 @@ impl DiffBuilder {
 
     /// Notes that a secret attribute differs, without its values.
     pub fn secret(mut self, path: &str, differs: bool) -> Self {
+        self.note(path, Some(&differs.into()));
+        self.wanted = None;
         if differs {
             self.attributes.push(AttributeChange {
                 path: path.into(),
@@ -134,6 +165,13 @@ impl DiffBuilder {
         self
     }
 
+    fn note(&mut self, path: &str, old: Option<&Value>) {
+        if self.exists {
+            let old = old.cloned().unwrap_or_default();
+            self.found.insert(path.to_owned(), old);
+        }
+    }
+
     /// The difference.
     pub fn build(self) -> Diff {
         let action = if !self.exists {
@@ -150,6 +188,8 @@ impl DiffBuilder {
             action,
             attributes: self.attributes,
             reason,
+            found: self.found,
+            wanted: self.wanted,
         }
     }
 }
@@ -184,6 +224,35 @@ mod tests {
         assert_eq!(diff.attributes[0].new, Target::Value(5.into()));
         assert!(diff.touches("scaling") && diff.touches("scaling.max"));
         assert!(!diff.touches("scal") && !diff.touches("scaling.max.x"));
+    }
+
+    #[test]
+    fn what_was_found_is_noted_whether_or_not_it_differs() {
+        let diff = Diff::update()
+            .attribute("same", Some(1), 1)
+            .attribute("other", Some(1), 2)
+            .attribute("missing", None::<u8>, 2)
+            .fact("unknown", Some("x"), Fact::<String>::AfterApply)
+            .secret("client_id", true)
+            .build();
+        assert_eq!(
+            serde_json::to_value(&diff.found).unwrap(),
+            serde_json::json!({
+                "same": 1, "other": 1, "missing": null, "unknown": "x", "client_id": true,
+            })
+        );
+        let made = Diff::create().attribute("same", None::<u8>, 1).build();
+        assert!(made.found.is_empty());
+    }
+
+    #[test]
+    fn what_is_wanted_is_noted_where_all_of_it_is_known() {
+        let known = |old: u8| Diff::update().attribute("a", Some(old), 2).build();
+        assert_eq!(known(1).wanted, known(2).wanted);
+        assert_eq!(known(1).wanted.unwrap()["a"], 2);
+        let unknown = Diff::update().fact("b", Some("x"), Fact::<String>::AfterApply);
+        assert_eq!(unknown.build().wanted, None);
+        assert_eq!(Diff::update().secret("c", false).build().wanted, None);
     }
 
     #[test]

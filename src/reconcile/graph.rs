@@ -5,10 +5,11 @@ use std::sync::{Mutex, PoisonError};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 
+pub use self::removal::Removal;
 use super::handle::{Handle, Seen, Slot, handle};
 use super::plan::{Action, ResourceChange};
 use super::resource::{Lookup, Resource};
-use super::{Diff, Error, Fact, Progress};
+use super::{Diff, Error, Fact, Fate, Fingerprint, Intended, Progress};
 use crate::calls;
 
 /// The resources of one cluster. A resource can only build on those that were added before it, so
@@ -16,6 +17,7 @@ use crate::calls;
 #[derive(Default)]
 pub struct Graph {
     nodes: Vec<Box<dyn Node>>,
+    reviewed: Option<Vec<ResourceChange>>,
 }
 
 /// How an apply ended.
@@ -91,6 +93,41 @@ impl Graph {
         }
     }
 
+    /// What was observed of each resource, to tell later whether it has moved. Pure.
+    ///
+    /// # Errors
+    /// Every change that must not be made.
+    pub fn fingerprints(&self) -> Result<Vec<Fingerprint>, Vec<Error>> {
+        let mut fingerprints = Vec::new();
+        let mut refused = Vec::new();
+        for node in &self.nodes {
+            match node.fingerprint() {
+                Ok(fingerprint) => fingerprints.extend(fingerprint),
+                Err(error) => refused.push(error),
+            }
+        }
+        if refused.is_empty() {
+            Ok(fingerprints)
+        } else {
+            Err(refused)
+        }
+    }
+
+    /// What is wanted of each resource, to tell later whether that has changed. Pure. What must not
+    /// be changed isn't told.
+    pub fn intended(&self) -> Vec<Intended> {
+        self.nodes
+            .iter()
+            .filter_map(|node| node.intended())
+            .collect()
+    }
+
+    /// Lets an apply make none but these changes. What turns out to be needed beyond them, once it
+    /// is known what it builds on, fails.
+    pub fn hold_to(&mut self, reviewed: Vec<ResourceChange>) {
+        self.reviewed = Some(reviewed);
+    }
+
     /// Makes the changes, each as soon as what it needs is right, and waits until they have
     /// settled. Once `progress` is cancelled nothing new is started and nothing is waited for; the
     /// calls in flight finish.
@@ -115,7 +152,7 @@ impl Graph {
                         .cancelled = true;
                     return false;
                 }
-                let result = node.apply(progress).await;
+                let result = node.apply(progress, self.reviewed.as_deref()).await;
                 let mut applied = applied.lock().unwrap_or_else(PoisonError::into_inner);
                 match result {
                     Ok(change) => {
@@ -152,10 +189,26 @@ trait Node: Send + Sync {
     fn needs(&self) -> Vec<usize>;
     fn observe(&self) -> BoxFuture<'_, Option<Error>>;
     fn plan(&self) -> Result<Option<ResourceChange>, Error>;
+    fn fingerprint(&self) -> Result<Option<Fingerprint>, Error>;
+    fn intended(&self) -> Option<Intended>;
     fn apply<'a>(
         &'a self,
         progress: &'a Progress,
+        reviewed: Option<&'a [ResourceChange]>,
     ) -> BoxFuture<'a, Result<Option<ResourceChange>, Error>>;
+    /// What a destroy should do with it; `None` where nothing is there.
+    fn fate(&self) -> BoxFuture<'_, Result<Option<(Subject, Fate)>, Error>>;
+    fn remove<'a>(
+        &'a self,
+        progress: &'a Progress,
+    ) -> BoxFuture<'a, Result<Option<ResourceChange>, Error>>;
+}
+
+/// Which resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Subject {
+    kind: &'static str,
+    name: String,
 }
 
 struct Managed<R: Resource> {
@@ -222,9 +275,23 @@ impl<R: Resource> Node for Managed<R> {
             .map(|diff| Some(self.change(diff)))
     }
 
+    fn intended(&self) -> Option<Intended> {
+        let diff = self.resource.diff(self.observed().as_ref()).ok()?;
+        Some(Intended::of(R::KIND, self.resource.name(), diff.wanted))
+    }
+
+    fn fingerprint(&self) -> Result<Option<Fingerprint>, Error> {
+        let observed = self.observed();
+        let diff = self.resource.diff(observed.as_ref())?;
+        let found = observed.is_some().then_some(&diff.found);
+        let fingerprint = Fingerprint::of(R::KIND, self.resource.name(), found);
+        Ok(Some(fingerprint))
+    }
+
     fn apply<'a>(
         &'a self,
         progress: &'a Progress,
+        reviewed: Option<&'a [ResourceChange]>,
     ) -> BoxFuture<'a, Result<Option<ResourceChange>, Error>> {
         async move {
             let mut observed = self.observed();
@@ -241,12 +308,56 @@ impl<R: Resource> Node for Managed<R> {
             if diff.action == Action::Keep {
                 return Ok(None);
             }
+            if let Some(reviewed) = reviewed {
+                review::check(reviewed, &self.change(diff.clone()))?;
+            }
             self.resource
                 .apply(&diff, observed.as_ref(), progress)
                 .await?;
             let settled = self.resource.settle(progress).await?;
             self.remember(Some(settled));
             Ok(Some(self.change(diff)))
+        }
+        .boxed()
+    }
+
+    fn fate(&self) -> BoxFuture<'_, Result<Option<(Subject, Fate)>, Error>> {
+        async {
+            let Some(observed) = self.observed() else {
+                return Ok(None);
+            };
+            let fate = self.resource.fate(&observed).await?;
+            let (kind, name) = (R::KIND, self.resource.name());
+            Ok(Some((Subject { kind, name }, fate)))
+        }
+        .boxed()
+    }
+
+    fn remove<'a>(
+        &'a self,
+        progress: &'a Progress,
+    ) -> BoxFuture<'a, Result<Option<ResourceChange>, Error>> {
+        async move {
+            let Some(mut observed) = self.observed() else {
+                return Ok(None);
+            };
+            if self.resource.is_busy(&observed) && !self.resource.is_going(&observed) {
+                match self.resource.settle(progress).await {
+                    Ok(settled) => observed = settled,
+                    Err(error) if error.is_cancelled() => return Err(error),
+                    // What couldn't be made or changed can still be removed.
+                    Err(_) => {}
+                }
+            }
+            self.resource.remove(&observed, progress).await?;
+            self.remember(None);
+            Ok(Some(ResourceChange {
+                kind: R::KIND.to_owned(),
+                name: self.resource.name(),
+                action: Action::Delete,
+                attributes: Vec::new(),
+                reason: None,
+            }))
         }
         .boxed()
     }
@@ -283,7 +394,27 @@ impl<L: Lookup> Node for LookedUp<L> {
         Ok(None)
     }
 
+    fn intended(&self) -> Option<Intended> {
+        None
+    }
+
+    fn fingerprint(&self) -> Result<Option<Fingerprint>, Error> {
+        Ok(None)
+    }
+
     fn apply<'a>(
+        &'a self,
+        _progress: &'a Progress,
+        _reviewed: Option<&'a [ResourceChange]>,
+    ) -> BoxFuture<'a, Result<Option<ResourceChange>, Error>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn fate(&self) -> BoxFuture<'_, Result<Option<(Subject, Fate)>, Error>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn remove<'a>(
         &'a self,
         _progress: &'a Progress,
     ) -> BoxFuture<'a, Result<Option<ResourceChange>, Error>> {
@@ -291,5 +422,7 @@ impl<L: Lookup> Node for LookedUp<L> {
     }
 }
 
+mod removal;
+mod review;
 #[cfg(test)]
 mod tests;

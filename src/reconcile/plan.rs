@@ -21,6 +21,16 @@ pub struct Plan {
     /// Every resource that was looked at, unchanged ones included, in the order in which changes
     /// are made.
     pub resources: Vec<ResourceChange>,
+    /// How the changes are made where a control plane climbs several minor versions: one version
+    /// after the other. Empty where it climbs one or none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rungs: Vec<Rung>,
+    /// Why each resource that differs does, as far as that can be told. Only of `psk drift`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<Drift>,
+    /// What is left as it is by a destroy, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Left>,
     /// What a person should know before applying, a line each.
     pub warnings: Vec<String>,
 }
@@ -45,6 +55,64 @@ impl Plan {
         }
         counts
     }
+}
+
+/// One minor version of a climb, and what changes for it. The rungs above the first are as things
+/// stand now; what AWS publishes until they are reached isn't known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Rung {
+    /// Kubernetes version of the control plane at the rung's end.
+    pub version: String,
+    /// The resources that change for it.
+    pub resources: Vec<ResourceChange>,
+}
+
+/// Why a resource isn't what its settings ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Drift {
+    /// The resource's kind.
+    pub kind: String,
+    /// The resource's name.
+    pub name: String,
+    /// Why it differs.
+    pub cause: Cause,
+}
+
+/// What came about since psk last applied a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Its settings ask for something else now.
+    Settings,
+    /// Somebody changed it in AWS.
+    Aws,
+    /// AWS offers something newer, which the settings ask to follow.
+    Offer,
+    /// It can't be told: psk has never applied the cluster, or the mark that it left is gone.
+    Unknown,
+}
+
+impl Cause {
+    /// The cause in words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Settings => "the settings changed",
+            Self::Aws => "somebody changed it in AWS",
+            Self::Offer => "AWS offers something newer",
+            Self::Unknown => "nobody can tell since when",
+        }
+    }
+}
+
+/// A resource that a destroy leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Left {
+    /// The resource's kind.
+    pub kind: String,
+    /// The resource's name.
+    pub name: String,
+    /// Why it is left.
+    pub why: String,
 }
 
 /// How many resources of a plan are kept, made, changed, replaced and removed.

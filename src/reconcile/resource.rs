@@ -53,6 +53,12 @@ pub trait Resource: Send + Sync + 'static {
         false
     }
 
+    /// Whether it is being removed already, by this run or another. [`remove`](Self::remove) then
+    /// only waits.
+    fn is_going(&self, _observed: &Self::Observed) -> bool {
+        false
+    }
+
     /// Compares what is there with what is wanted. Pure. Runs once every resource is observed.
     ///
     /// # Errors
@@ -74,12 +80,29 @@ pub trait Resource: Send + Sync + 'static {
         progress: &Progress,
     ) -> impl Future<Output = Result<Self::Observed, Error>> + Send;
 
-    /// Takes the resource apart and waits until it is gone. What psk didn't make it leaves.
+    /// What a destroy should do with it. May read what `observe` doesn't.
+    fn fate(&self, observed: &Self::Observed) -> impl Future<Output = Result<Fate, Error>> + Send;
+
+    /// Takes the resource apart and waits until it is gone. Only called where
+    /// [`fate`](Self::fate) said so.
     fn remove(
         &self,
         observed: &Self::Observed,
         progress: &Progress,
     ) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// What becomes of a resource when its cluster is destroyed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// There is nothing that could go or stay.
+    Nothing,
+    /// It is removed.
+    Remove,
+    /// It stays; why, in words. What it needs stays too.
+    Leave(String),
+    /// While this is so, nothing at all is removed.
+    Forbid(Error),
 }
 
 /// Something that psk only looks up, because others make it: a VPC, the newest AMI release.

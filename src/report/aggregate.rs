@@ -215,6 +215,7 @@ impl Aggregate {
                 dry_run: run.dry_run,
                 commit: run.commit.clone(),
                 tag: run.tag.clone(),
+                force_upgrade: run.force_upgrade.clone(),
                 inventory_digest: run.inventory_digest.clone(),
                 started: *started,
                 finished: self.end.map(|end| end.at),

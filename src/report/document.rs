@@ -40,6 +40,10 @@ pub struct Run {
     pub commit: Option<String>,
     /// The tag that was rolled out; null where there is none.
     pub tag: Option<String>,
+    /// Why clusters were upgraded although EKS's insights spoke against it; absent where they
+    /// weren't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub force_upgrade: Option<String>,
     /// Digest of the resolved inventory, secrets excluded.
     pub inventory_digest: String,
     /// When the run started.

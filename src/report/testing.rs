@@ -75,6 +75,7 @@ pub(super) fn run(clusters: &[&str], dry_run: bool) -> RunStarted {
         dry_run,
         commit: Some("1f0c5d2e9b7a4c3d8e6f1f0c5d2e9b7a4c3d8e6f".to_owned()),
         tag: Some("v1.4.0".to_owned()),
+        force_upgrade: None,
         inventory_digest: "9f86d081884c7d65".to_owned(),
         clusters: clusters.collect(),
         schedule: vec![
@@ -139,6 +140,9 @@ pub(super) fn plan(cluster: &str) -> Plan {
             resource("eks_addon", "vpc-cni", Action::Keep),
             resource("eks_addon", "coredns", Action::Keep),
         ],
+        rungs: Vec::new(),
+        drift: Vec::new(),
+        left: Vec::new(),
         warnings: Vec::new(),
     }
 }

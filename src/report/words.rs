@@ -36,7 +36,13 @@ pub(super) fn heading(run: &RunStarted, style: &Style) -> Vec<String> {
         .schedule
         .iter()
         .map(|line| format!("  {}", visible(line)));
-    wrapped(facts, style).into_iter().chain(schedule).collect()
+    let force = run.force_upgrade.iter();
+    let force = force.map(|reason| {
+        let reason = visible(reason);
+        format!("  upgrades are forced, whatever EKS's insights say: {reason}")
+    });
+    let heading = wrapped(facts, style).into_iter();
+    heading.chain(schedule).chain(force).collect()
 }
 
 /// The parts on one line, or on more where they don't fit.

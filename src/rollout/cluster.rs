@@ -2,23 +2,52 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::drift::{note, told_as_drift};
+use super::saved::{Moved, SavedCluster, moved};
 use crate::aws::{Aws, CallError, Session, Target};
 use crate::calls::{self, CallLog};
 use crate::control_plane::{Base, Intent, Shared};
 use crate::event::{Failure, Step};
 use crate::fanout::{Turn, Work, WorkOutcome};
 use crate::inventory::{Cluster, EksVersion};
-use crate::reconcile::plan::{Action, PLAN_SCHEMA_VERSION, Plan, ResourceChange};
-use crate::reconcile::{Applied, Error, Progress};
+use crate::reconcile::plan::{Action, PLAN_SCHEMA_VERSION, Plan, ResourceChange, Rung};
+use crate::reconcile::{Applied, Error, Fingerprint, Progress, climb};
 
 /// How far a run goes with each cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Only read, and tell what would change.
     Plan,
+    /// Only read, and tell what would change and why it differs.
+    Drift,
     /// Make the changes and wait until they have settled.
     Apply,
+    /// Take apart what psk made.
+    Destroy(Destroy),
+}
+
+/// How a cluster is destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Destroy {
+    /// Whether the file system and the key go too.
+    pub delete_data: bool,
+    /// Only read, and tell what would go.
+    pub dry_run: bool,
+}
+
+impl Mode {
+    /// Whether anything is written.
+    pub fn writes(self) -> bool {
+        match self {
+            Self::Plan | Self::Drift => false,
+            Self::Apply => true,
+            Self::Destroy(destroy) => !destroy.dry_run,
+        }
+    }
 }
 
 /// The work of a run, cluster by cluster.
@@ -29,15 +58,46 @@ pub struct ClusterWork {
     mode: Mode,
     intent: Intent,
     shared: Arc<Shared>,
-    plans: Mutex<BTreeMap<String, Plan>>,
+    plans: Mutex<BTreeMap<String, Found>>,
+    reviewed: BTreeMap<String, SavedCluster>,
+    settings: BTreeMap<String, String>,
+    commit: Option<String>,
+    checked: Mutex<HashMap<String, Checked>>,
+}
+
+/// A plan that was made, and what it was made from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// What has to change.
+    pub plan: Plan,
+    /// What was found of each resource.
+    pub found: Vec<Fingerprint>,
 }
 
 /// A cluster as it was found, and what has to be done to it.
 struct Planned {
     session: Session,
+    /// The cluster's resources as they are wanted on the first rung.
     base: Base,
-    plan: Plan,
+    found: Found,
 }
+
+/// What was found of a cluster when its saved plan was checked.
+struct Checked {
+    at: Instant,
+    log: CallLog,
+    planned: Planned,
+}
+
+impl std::fmt::Debug for Checked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checked").finish_non_exhaustive()
+    }
+}
+
+/// For how long what a check found is taken to be so. A cluster whose turn comes later is looked at
+/// once more right before it is changed.
+const FRESH: Duration = Duration::from_secs(60);
 
 impl ClusterWork {
     /// Work over these clusters, whose references are resolved.
@@ -53,60 +113,190 @@ impl ClusterWork {
             intent,
             shared: Arc::default(),
             plans: Mutex::default(),
+            reviewed: BTreeMap::new(),
+            settings: BTreeMap::new(),
+            commit: None,
+            checked: Mutex::default(),
         }
     }
 
+    /// The same work, held to plans that were reviewed, by cluster.
+    pub fn held_to(self, reviewed: BTreeMap<String, SavedCluster>) -> Self {
+        Self { reviewed, ..self }
+    }
+
+    /// The same work, which notes on each cluster what was applied: the digest of its settings, by
+    /// cluster, and the commit.
+    pub fn noting(self, settings: BTreeMap<String, String>, commit: Option<String>) -> Self {
+        Self {
+            settings,
+            commit,
+            ..self
+        }
+    }
+
+    /// Looks at every cluster that has a reviewed plan, and tells what has moved since, by cluster.
+    /// Writes nothing. A cluster that can't be looked at isn't told here: it fails at its turn.
+    pub async fn check(&self) -> BTreeMap<String, Vec<Moved>> {
+        let checks = self.reviewed.iter().filter_map(|(name, saved)| {
+            let cluster = self.clusters.get(name)?;
+            Some(async move {
+                let log = CallLog::default();
+                let planned = self.find(cluster, &self.shared, |_| {});
+                let planned = calls::counted(log.clone(), planned).await.ok()?;
+                let moved = moved(saved, &planned.found.plan, &planned.found.found);
+                let at = Instant::now();
+                let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+                checked.insert(name.clone(), Checked { at, log, planned });
+                Some((name.clone(), moved))
+            })
+        });
+        let checked = futures::future::join_all(checks).await;
+        let checked = checked.into_iter().flatten();
+        checked.filter(|(_, moved)| !moved.is_empty()).collect()
+    }
+
+    /// What a check has found of a cluster a moment ago.
+    fn checked(&self, cluster: &str) -> Option<Checked> {
+        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        let checked = checked.remove(cluster)?;
+        (checked.at.elapsed() < FRESH).then_some(checked)
+    }
+
     /// The plans that were made, by cluster.
-    pub fn plans(&self) -> BTreeMap<String, Plan> {
+    pub fn plans(&self) -> BTreeMap<String, Found> {
         self.plans
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    async fn plan(&self, turn: &Turn, cluster: &Cluster) -> Result<Planned, Failure> {
-        let events = &turn.events;
-        events.enter(Step::Session);
+    pub(super) async fn open(&self, cluster: &Cluster) -> Result<Session, Failure> {
         let target = Target {
             account: cluster.account.to_string(),
             region: cluster.region.to_string(),
             assume_role: cluster.settings.aws_assume_role.to_string(),
         };
-        let session = self
-            .aws
-            .session(&target)
-            .await
-            .map_err(|e| failure(Step::Session, [Error::from(e)]))?;
+        let session = self.aws.session(&target).await;
+        session.map_err(|e| failure(Step::Session, [Error::from(e)]))
+    }
 
-        events.enter(Step::Observe);
+    /// The resources of a cluster as they are wanted at a version.
+    fn base(
+        &self,
+        cluster: &Cluster,
+        session: &Session,
+        shared: &Arc<Shared>,
+        version: EksVersion,
+    ) -> Base {
+        Base::new(cluster, version, &self.intent, session, shared)
+    }
+
+    /// The resources of a cluster as its settings ask for them.
+    pub(super) fn wanted(&self, cluster: &Cluster, session: &Session) -> Base {
+        let version = cluster.settings.eks_version;
+        self.base(cluster, session, &self.shared, version)
+    }
+
+    /// Reads a cluster and compares it with its settings.
+    async fn find(
+        &self,
+        cluster: &Cluster,
+        shared: &Arc<Shared>,
+        enter: impl Fn(Step),
+    ) -> Result<Planned, Failure> {
+        enter(Step::Session);
+        let session = self.open(cluster).await?;
+
+        enter(Step::Observe);
         let wanted = cluster.settings.eks_version;
-        let base = self.base(cluster, &session, &self.shared, wanted);
-        base.graph
-            .observe()
-            .await
-            .map_err(|errors| failure(Step::Observe, errors))?;
+        let base_for = |version| self.base(cluster, &session, shared, version);
+        let observe = async |base: &Base| {
+            let observed = base.graph.observe().await;
+            observed.map_err(|errors| failure(Step::Observe, errors))
+        };
+        let mut base = base_for(wanted);
+        observe(&base).await?;
 
-        events.enter(Step::Plan);
-        let resources = base
-            .graph
-            .plan()
-            .map_err(|errors| failure(Step::Plan, errors))?;
+        enter(Step::Plan);
+        let refused = |errors| failure(Step::Plan, errors);
+        let resources = base.graph.plan().map_err(refused)?;
+        let found = base.graph.fingerprints().map_err(refused)?;
+        let is = base.cluster.get().known().map(|facts| facts.version);
+        let mut stages = Vec::new();
+        for version in rungs(is, wanted) {
+            if version == wanted {
+                stages.push((version.to_string(), resources.clone()));
+                continue;
+            }
+            let rung = base_for(version);
+            observe(&rung).await?;
+            let resources = rung.graph.plan().map_err(refused)?;
+            if stages.is_empty() {
+                base = rung;
+            }
+            stages.push((version.to_string(), resources));
+        }
+        let rungs = match stages.len() {
+            0 | 1 => Vec::new(),
+            _ => climb(stages),
+        };
         let plan = Plan {
             schema_version: PLAN_SCHEMA_VERSION,
-            cluster: turn.cluster.name.clone(),
-            region: target.region,
-            account: target.account,
+            cluster: cluster.name.to_string(),
+            region: cluster.region.to_string(),
+            account: cluster.account.to_string(),
+            warnings: warnings(&rungs),
             resources,
-            warnings: Vec::new(),
+            rungs,
+            drift: Vec::new(),
+            left: Vec::new(),
         };
-        events.planned(plan.clone());
-        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        plans.insert(plan.cluster.clone(), plan.clone());
+        let plan = match (self.mode, self.settings.get(cluster.name.as_str())) {
+            (Mode::Drift, Some(settings)) => told_as_drift(plan, &base, settings),
+            _ => plan,
+        };
         Ok(Planned {
             session,
             base,
-            plan,
+            found: Found { plan, found },
         })
+    }
+
+    /// Plans a cluster, or takes the plan that a check made a moment ago, and tells it.
+    async fn plan(
+        &self,
+        turn: &Turn,
+        cluster: &Cluster,
+        checked: Option<Planned>,
+    ) -> Result<Planned, Failure> {
+        let planned = match checked {
+            Some(planned) => {
+                turn.events.enter(Step::Plan);
+                planned
+            }
+            None if self.reviewed.is_empty() => {
+                let enter = |step| turn.events.enter(step);
+                self.find(cluster, &self.shared, enter).await?
+            }
+            None => {
+                // What the check has read may no longer be so.
+                let enter = |step| turn.events.enter(step);
+                let shared = Arc::new(self.shared.after_a_change());
+                self.find(cluster, &shared, enter).await?
+            }
+        };
+        let Found { plan, found } = &planned.found;
+        turn.events.planned(plan.clone());
+        if let Some(saved) = self.reviewed.get(&plan.cluster) {
+            let moved = moved(saved, plan, found);
+            if !moved.is_empty() {
+                return Err(failure(Step::Plan, [stale(&moved)]));
+            }
+        }
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.insert(plan.cluster.clone(), planned.found.clone());
+        Ok(planned)
     }
 
     /// Makes the planned changes. A control plane that is several minor versions behind climbs one
@@ -118,10 +308,7 @@ impl ClusterWork {
         planned: Planned,
     ) -> Result<WorkOutcome, Failure> {
         turn.events.enter(Step::Apply);
-        let progress = {
-            let events = turn.events.clone();
-            Progress::new(turn.cancel.clone(), move |line| events.progress(line))
-        };
+        let progress = progress(turn);
         let wanted = cluster.settings.eks_version;
         let is = planned
             .base
@@ -130,6 +317,13 @@ impl ClusterWork {
             .known()
             .map(|facts| facts.version);
         let rungs = rungs(is, wanted);
+        let saved = self.reviewed.get(cluster.name.as_str());
+        let reviewed = |version: &EksVersion| {
+            let plan = &saved?.plan;
+            let version = version.to_string();
+            let rung = plan.rungs.iter().find(|rung| rung.version == version);
+            Some(rung.map_or_else(|| plan.resources.clone(), |rung| rung.resources.clone()))
+        };
         let mut done = Vec::new();
         let mut base = planned.base;
         for (i, version) in rungs.iter().enumerate() {
@@ -137,14 +331,16 @@ impl ClusterWork {
                 let (rung, of) = (i + 1, rungs.len());
                 turn.events
                     .progress(format!("Kubernetes {version}, rung {rung} of {of}"));
-                let shared = match i {
-                    0 => self.shared.clone(),
-                    _ => Arc::new(self.shared.after_a_change()),
-                };
+            }
+            if i > 0 {
+                let shared = Arc::new(self.shared.after_a_change());
                 base = self.base(cluster, &planned.session, &shared, *version);
                 let told = |errors| failure_after(Step::Apply, errors, &done);
                 base.graph.observe().await.map_err(told)?;
                 base.graph.plan().map_err(told)?;
+            }
+            if let Some(reviewed) = reviewed(version) {
+                base.graph.hold_to(reviewed);
             }
             let Applied {
                 done: changes,
@@ -161,22 +357,16 @@ impl ClusterWork {
                 });
             }
         }
+        if let Some(settings) = self.settings.get(cluster.name.as_str()) {
+            let noted = note(&base, &planned.session, settings, self.commit.as_deref()).await;
+            noted.map_err(|error| failure_after(Step::Apply, [Error::from(error)], &done))?;
+        }
         let resources = done.iter().map(|change| (&change.kind, &change.name));
         let resources = resources.collect::<std::collections::BTreeSet<_>>().len();
         Ok(outcome(resources))
     }
 
-    fn base(
-        &self,
-        cluster: &Cluster,
-        session: &Session,
-        shared: &Arc<Shared>,
-        version: EksVersion,
-    ) -> Base {
-        Base::new(cluster, version, &self.intent, session, shared)
-    }
-
-    async fn work(&self, turn: &Turn) -> Result<WorkOutcome, Failure> {
+    async fn work(&self, turn: &Turn, checked: Option<Planned>) -> Result<WorkOutcome, Failure> {
         let name = &turn.cluster.name;
         let Some(cluster) = self.clusters.get(name) else {
             let error = Error::new(
@@ -186,40 +376,77 @@ impl ClusterWork {
             );
             return Err(failure(Step::Session, [error]));
         };
+        if let Mode::Destroy(destroy) = self.mode {
+            return self.destroy(turn, cluster, destroy).await;
+        }
         // Reading can be dropped where it stands: nothing is left half done.
         let planned = tokio::select! {
-            planned = self.plan(turn, cluster) => planned?,
+            planned = self.plan(turn, cluster, checked) => planned?,
             () = turn.cancel.cancelled() => {
                 return Ok(WorkOutcome::Cancelled { during: turn.during() });
             }
         };
         match self.mode {
-            Mode::Plan => Ok(outcome(planned.plan.counts().changed())),
-            Mode::Apply => self.apply(turn, cluster, planned).await,
+            Mode::Plan | Mode::Drift => Ok(outcome(planned.found.plan.counts().changed())),
+            Mode::Apply | Mode::Destroy(_) => self.apply(turn, cluster, planned).await,
         }
     }
 }
 
 impl Work for ClusterWork {
     async fn run(&self, turn: Turn) -> WorkOutcome {
-        let log = CallLog::default();
+        let checked = self.checked(&turn.cluster.name);
+        let (log, checked) = match checked {
+            Some(Checked { log, planned, .. }) => (log, Some(planned)),
+            None => (CallLog::default(), None),
+        };
         turn.meter_calls({
             let log = log.clone();
             move || log.summary()
         });
-        match calls::counted(log, self.work(&turn)).await {
+        match calls::counted(log, self.work(&turn, checked)).await {
             Ok(outcome) => outcome,
             Err(failure) => WorkOutcome::Failed(failure),
         }
     }
 }
 
-fn outcome(resources: usize) -> WorkOutcome {
+/// Tells what the resources of a turn's cluster say of how far they are.
+pub(super) fn progress(turn: &Turn) -> Progress {
+    let events = turn.events.clone();
+    Progress::new(turn.cancel.clone(), move |line| events.progress(line))
+}
+
+pub(super) fn outcome(resources: usize) -> WorkOutcome {
     if resources == 0 {
         WorkOutcome::Unchanged
     } else {
         WorkOutcome::Changed { resources }
     }
+}
+
+/// What a person should know of a climb: only its first rung can be planned for good.
+fn warnings(rungs: &[Rung]) -> Vec<String> {
+    let above = rungs.get(1..).unwrap_or_default();
+    let versions: Vec<_> = above.iter().map(|rung| rung.version.as_str()).collect();
+    if versions.is_empty() {
+        return Vec::new();
+    }
+    let which = versions.join(", ");
+    vec![format!(
+        "rung {which} is planned as things stand: EKS's insights for it, and what is newest then, \
+         show only once the rung below is reached"
+    )]
+}
+
+/// A reviewed plan that no longer holds.
+fn stale(moved: &[Moved]) -> Error {
+    let moved: Vec<_> = moved.iter().map(ToString::to_string).collect();
+    Error::new(
+        "comparing the cluster with its saved plan",
+        format!("it has moved since: {}", moved.join("; ")),
+        "plan again, review that plan, and apply it",
+    )
 }
 
 /// The versions that a control plane goes through: every minor above `is` up to `wanted`.
@@ -238,13 +465,13 @@ impl From<CallError> for Error {
     }
 }
 
-fn failure(step: Step, errors: impl IntoIterator<Item = Error>) -> Failure {
+pub(super) fn failure(step: Step, errors: impl IntoIterator<Item = Error>) -> Failure {
     failure_after(step, errors, &[])
 }
 
 /// One failure of a cluster out of all that went wrong in a step: the first is told in full, the
 /// others by what they were doing and their cause, and all that had been changed before.
-fn failure_after(
+pub(super) fn failure_after(
     step: Step,
     errors: impl IntoIterator<Item = Error>,
     done: &[ResourceChange],

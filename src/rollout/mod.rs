@@ -1,5 +1,9 @@
 //! One role's run: every cluster of it, each from session to plan and on.
 
-mod cluster;
+pub mod saved;
 
-pub use cluster::{ClusterWork, Mode};
+mod cluster;
+mod destroy;
+mod drift;
+
+pub use cluster::{ClusterWork, Destroy, Found, Mode};

@@ -6,10 +6,15 @@ use insta::assert_snapshot;
 
 use crate::harness::{contents, psk};
 
-const SUBCOMMANDS: [&str; 6] = [
+const SUBCOMMANDS: [&str; 11] = [
     "fanout",
+    "plan",
+    "apply",
+    "drift",
+    "destroy",
     "inventory",
     "pipeline",
+    "iam",
     "lab",
     "completions",
     "man",
@@ -29,6 +34,7 @@ fn help() {
         ("inventory-schema", ["inventory", "schema", "--help"]),
         ("inventory-import", ["inventory", "import", "--help"]),
         ("pipeline-generate", ["pipeline", "generate", "--help"]),
+        ("iam-policy", ["iam", "policy", "--help"]),
         ("lab-up", ["lab", "up", "--help"]),
         ("lab-run", ["lab", "run", "--help"]),
     ] {

@@ -136,6 +136,7 @@ fn tags(seed: &ClusterSeed) -> Tags {
         ("pipeline".to_owned(), seed.pipeline.clone()),
         ("role".to_owned(), seed.role.clone()),
         ("cluster".to_owned(), name.clone()),
+        ("made-by".to_owned(), "psk".to_owned()),
         (format!("kubernetes.io/cluster/{name}"), "owned".to_owned()),
     ]);
     tags.extend(seed.tags.iter().cloned());

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{Addon, DEADLINE, Observed, choose};
 use crate::aws::{CallError, Doing, OrAbsent};
 use crate::control_plane::eventual::{PATIENCE, role_is_unseen};
+use crate::control_plane::tags;
 use crate::control_plane::token::token;
 use crate::control_plane::updates::{Of, Updates, is_busy};
 use crate::inventory::ResolveConflicts;
@@ -60,7 +61,7 @@ impl Addon {
             // Without psk, EKS puts self-managed copies of three add-ons into a new cluster. They
             // are to be taken over, so at this point there is nothing of anybody's to preserve.
             .resolve_conflicts(EksConflicts::Overwrite)
-            .set_tags(Some(wanted.tags.clone().into_iter().collect()))
+            .set_tags(Some(tags::made(&wanted.tags).into_iter().collect()))
             .client_request_token(token)
             .send()
             .await

@@ -11,6 +11,7 @@ use aws_sdk_eks::types::{
 use super::{Cluster, DEADLINE, Observed};
 use crate::aws::{CallError, Doing, OrAbsent};
 use crate::control_plane::eventual::{role_is_unseen, until_visible};
+use crate::control_plane::tags;
 use crate::control_plane::token::token;
 use crate::control_plane::updates::{Of, Updates};
 use crate::reconcile::{Diff, Error, Fact, Progress, State};
@@ -75,7 +76,7 @@ impl Cluster {
             )
             .upgrade_policy(self.upgrade_policy())
             .deletion_protection(wanted.deletion_protection)
-            .set_tags(Some(wanted.tags.clone().into_iter().collect()))
+            .set_tags(Some(tags::made(&wanted.tags).into_iter().collect()))
             .client_request_token(token(&["cluster", &wanted.name, &role.arn, &version]))
             .send()
             .await

@@ -14,6 +14,7 @@ use super::{CREATE_DEADLINE, NodeGroup, Observed, Taint};
 use crate::aws::{CallError, Doing, OrAbsent};
 use crate::control_plane::eventual::{PATIENCE, role_is_unseen};
 use crate::control_plane::launch_template::TemplateFacts;
+use crate::control_plane::tags;
 use crate::control_plane::token::token;
 use crate::control_plane::updates::{Of, Updates, is_busy};
 use crate::reconcile::{Diff, Error, Fact, Progress, State};
@@ -80,7 +81,7 @@ impl NodeGroup {
             .update_config(self.update_config())
             .version(&version)
             .set_release_version(release)
-            .set_tags(Some(wanted.tags.clone().into_iter().collect()))
+            .set_tags(Some(tags::made(&wanted.tags).into_iter().collect()))
             .client_request_token(token(&[
                 "nodegroup",
                 &wanted.cluster,

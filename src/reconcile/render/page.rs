@@ -6,9 +6,11 @@ use console::measure_text_width;
 use serde_json::Value;
 
 use super::value::{Compared, compare, contrast, inline, lines};
-use crate::reconcile::plan::{Action, AttributeChange, Counts, Plan, ResourceChange, Target};
+use crate::reconcile::plan::{
+    Action, AttributeChange, Counts, Left, Plan, ResourceChange, Rung, Target,
+};
 use crate::style::{Ink, Style};
-use crate::text::{pad, shorten, visible};
+use crate::text::{count, pad, shorten, visible};
 
 /// Columns before an attribute's sign.
 const INDENT: usize = 6;
@@ -127,11 +129,28 @@ impl<'a> Page<'a> {
             );
         }
         self.line(&format!("  {counts}"));
+        for rung in &plan.rungs {
+            self.rung(rung);
+        }
+        for Left { kind, name, why } in &plan.left {
+            let (kind, name, why) = (visible(kind), visible(name), visible(why));
+            self.line(&format!("  left: {kind} {name}: {why}"));
+        }
         for warning in &plan.warnings {
             let warning = format!("  ! {}", visible(warning));
             self.line(&self.style.paint(Ink::Changed, warning));
         }
         self.out
+    }
+
+    /// What changes on one rung of a climb.
+    fn rung(&mut self, rung: &Rung) {
+        let version = self.style.paint(Ink::Strong, visible(&rung.version));
+        let changes = count(rung.resources.len(), "change");
+        self.line(&format!("  rung {version}: {changes}"));
+        for change in &rung.resources {
+            self.resource(change);
+        }
     }
 
     fn resource(&mut self, change: &ResourceChange) {

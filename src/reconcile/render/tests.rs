@@ -48,6 +48,9 @@ fn plan(resources: Vec<ResourceChange>) -> Plan {
         region: "us-east-2".to_owned(),
         account: "111122223333".to_owned(),
         resources,
+        rungs: Vec::new(),
+        drift: Vec::new(),
+        left: Vec::new(),
         warnings: Vec::new(),
     }
 }
