@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::eks::Issue;
+
 /// A request that was let in.
 #[derive(Debug, Clone, Default)]
 pub struct Call {
@@ -39,6 +41,8 @@ pub struct Call {
     pub request_id: String,
     /// The world's time, which may run faster than real time.
     pub now: Timestamp,
+    /// What becomes of what the call begins, if the lab was told that it fails.
+    pub fate: Option<Issue>,
     /// Real time. Credentials are signed with and expire by the client's clock, so only STS and the
     /// front door look at it.
     pub received: Timestamp,
@@ -56,6 +60,22 @@ impl Call {
                     .into_owned()
             })
             .collect()
+    }
+
+    /// Whether it may change what is kept. Sessions aren't: a client gets new ones.
+    pub fn writes(&self) -> bool {
+        const READS: [&str; 7] = [
+            "Describe",
+            "Get",
+            "List",
+            "AssumeRole",
+            // Kubernetes' verbs.
+            "get ",
+            "list ",
+            "watch ",
+        ];
+        let operation = &self.operation;
+        !operation.is_empty() && !READS.iter().any(|prefix| operation.starts_with(prefix))
     }
 
     /// Method, path, query and body as one text.

@@ -212,12 +212,12 @@ impl Shared {
                 Err(refused) => return (Err(refused), Vec::new()),
             };
             let answer = service.handle(&mut world, call);
-            if writes(&call.operation) {
+            if call.writes() {
                 self.changed_world();
             }
             (answer, used)
         };
-        if writes(&call.operation)
+        if call.writes()
             && let Err(error) = self.keep().await
         {
             return (Err(ServiceError::internal(&error)), used);
@@ -265,6 +265,10 @@ impl Shared {
             }
             Outcome::Refuse(error) => (Err(error), Vec::new()),
             Outcome::Reset | Outcome::Away(_) => return self.drop_call(service, &call),
+            Outcome::Fail(issue) => {
+                call.fate = Some(issue);
+                self.perform(service, &mut call).await
+            }
             Outcome::ResetAfter => {
                 // The client never learns how it ended: that is the point of this fault.
                 let (_, used) = self.perform(service, &mut call).await;
@@ -384,12 +388,6 @@ fn serve_connection(
             tracing::debug!(%error, "a connection to the lab ended early");
         }
     });
-}
-
-/// Whether an operation may change what is kept. Sessions aren't: a client gets new ones.
-fn writes(operation: &str) -> bool {
-    const READS: [&str; 4] = ["Describe", "Get", "List", "AssumeRole"];
-    !operation.is_empty() && !READS.iter().any(|prefix| operation.starts_with(prefix))
 }
 
 fn success(service: Service, reply: Reply, request_id: &str) -> Response<Full<Bytes>> {

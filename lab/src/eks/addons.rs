@@ -135,7 +135,9 @@ pub(super) fn create(region: &mut Region, request: &Request<'_>) -> Served {
     Association::put_owned(cluster, offered, &addon.arn, identities, now);
     let answer = answer(cluster, &addon);
     cluster.addons.insert(name.clone(), addon);
-    let failure = region.failure_of(Happening::AddonCreation, &name);
+    let failure = request
+        .fate()
+        .or_else(|| region.failure_of(Happening::AddonCreation, &name));
     let effect = Effect::AddonCreated {
         name: name.clone(),
         failure,

@@ -95,7 +95,9 @@ pub(super) fn create(region: &mut Region, request: &Request<'_>) -> Served {
     cluster.token = token;
     let answer = answer(&cluster);
     region.clusters.insert(name.clone(), cluster);
-    let failure = region.failure_of(Happening::ClusterCreation, &name);
+    let failure = request
+        .fate()
+        .or_else(|| region.failure_of(Happening::ClusterCreation, &name));
     let effect = Effect::ClusterCreated { failure };
     region
         .agenda

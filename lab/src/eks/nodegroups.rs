@@ -131,7 +131,9 @@ pub(super) fn create(region: &mut Region, request: &Request<'_>) -> Served {
         AccessEntry::ensure_for_nodes(cluster, role, ami_type, request.now());
     }
     cluster.nodegroups.insert(name.clone(), group);
-    let failure = region.failure_of(Happening::NodegroupCreation, &name);
+    let failure = request
+        .fate()
+        .or_else(|| region.failure_of(Happening::NodegroupCreation, &name));
     let effect = Effect::NodegroupCreated {
         name: name.clone(),
         failure,

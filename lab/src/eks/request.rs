@@ -9,6 +9,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 
 use super::error::invalid_parameter;
+use super::state::Issue;
 use crate::call::{Call, ServiceError};
 use crate::{ec2, iam, kms};
 
@@ -54,6 +55,11 @@ impl<'a> Request<'a> {
     /// The call itself.
     pub(super) fn call(&self) -> &'a Call {
         self.call
+    }
+
+    /// The failure that awaits what the request begins, if one does.
+    pub(super) fn fate(&self) -> Option<Issue> {
+        self.call.fate.clone()
     }
 
     /// The world's time.

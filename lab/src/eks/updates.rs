@@ -124,11 +124,12 @@ pub(super) fn cluster_must_be_free(cluster: &Cluster) -> Result<(), ServiceError
 pub(super) fn begin(region: &mut Region, request: &Request<'_>, new: NewUpdate) -> Served {
     let now = request.now();
     let name = request.cluster();
-    let failure = match &new.subject {
+    let rehearsed = match &new.subject {
         Subject::Cluster => region.failure_of(Happening::ClusterUpdate, name),
         Subject::Nodegroup(group) => region.failure_of(Happening::NodegroupUpdate, group),
         Subject::Addon(addon) => region.failure_of(Happening::AddonUpdate, addon),
     };
+    let failure = request.fate().or(rehearsed);
     let cluster = region.cluster_mut(name)?;
     match (&new.subject, &new.change) {
         // The cluster stays ACTIVE: only the configuration has a status of its own.

@@ -41,6 +41,12 @@ pub struct Rule {
     /// Text that occurs in the path, the query or the body (a cluster's name).
     #[serde(default)]
     pub contains: Option<String>,
+    /// Whether the call may change something, or may not.
+    #[serde(default)]
+    pub writes: Option<bool>,
+    /// Whether only the first of several equal calls fits, as a client's retries are.
+    #[serde(default)]
+    pub first: bool,
     /// Of the calls that the conditions above fit: these, counted from 1. A number or a list.
     #[serde(default, deserialize_with = "counts")]
     pub at: Option<Vec<u64>>,
@@ -86,6 +92,17 @@ pub enum Effect {
     /// From this call on, the cluster's API server takes no connection for this many seconds of
     /// real time, and its watches are broken off.
     AwaySeconds(u64),
+    /// The call is accepted, and what it began fails: the creation or the update of a cluster, a
+    /// node group or an add-on. Other calls are carried out.
+    Fails {
+        /// What kind of problem EKS tells of (`NodeCreationFailure`).
+        code: String,
+        /// The message for people.
+        message: String,
+        /// The resources concerned.
+        #[serde(default)]
+        resource_ids: Vec<String>,
+    },
 }
 
 /// A file of faults that can't be used.
@@ -218,6 +235,7 @@ mod tests {
                 { "at": [1, 2], "effect": "reset_after" },
                 { "from": 4, "effect": "hang" },
                 { "contains": "c", "effect": { "latency_ms": 10 } },
+                { "effect": { "fails": { "code": "NodeCreationFailure", "message": "m" } } },
                 { "effect": { "error": { "status": 500, "code": "X", "message": "m" } } }
               ]
             }"#,
@@ -237,6 +255,11 @@ mod tests {
                 Effect::ResetAfter,
                 Effect::Hang,
                 Effect::LatencyMs(10),
+                Effect::Fails {
+                    code: "NodeCreationFailure".into(),
+                    message: "m".into(),
+                    resource_ids: Vec::new(),
+                },
                 Effect::Error {
                     status: 500,
                     code: "X".into(),

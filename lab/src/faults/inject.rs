@@ -1,5 +1,6 @@
 //! Decides what happens to each call.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use http::StatusCode;
 
 use super::file::{Effect, Faults, Rule};
 use crate::call::{Call, ServiceError};
+use crate::eks::Issue;
 use crate::front::service::Service;
 use crate::ids;
 use crate::pattern;
@@ -15,7 +17,16 @@ use crate::pattern;
 #[derive(Debug)]
 pub struct Injector {
     faults: Faults,
-    counts: Mutex<Vec<u64>>,
+    seen: Mutex<Vec<Seen>>,
+}
+
+/// What a rule has seen.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    /// How many calls fitted.
+    calls: u64,
+    /// The digests of those, for a rule that tells equal ones apart.
+    digests: BTreeSet<[u8; 32]>,
 }
 
 /// What happens to one call.
@@ -46,26 +57,28 @@ pub enum Outcome {
     ExpireAfter(Duration),
     /// The connection is closed, and the cluster's API takes none for this long.
     Away(Duration),
+    /// It is carried out, and what it begins fails with this.
+    Fail(Issue),
 }
 
 impl Injector {
     /// Applies these faults, counting from now.
     pub fn new(faults: Faults) -> Self {
-        let counts = Mutex::new(vec![0; faults.rules.len()]);
-        Self { faults, counts }
+        let seen = Mutex::new(vec![Seen::default(); faults.rules.len()]);
+        Self { faults, seen }
     }
 
     /// What happens to a call.
     pub fn decide(&self, service: Service, call: &Call) -> Decision {
         let mut delay = Duration::from_millis(self.faults.latency_ms);
         let mut outcome = Outcome::Proceed;
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        for (index, (rule, count)) in self.faults.rules.iter().zip(counts.iter_mut()).enumerate() {
-            if !fits(rule, service, call) {
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for (index, (rule, seen)) in self.faults.rules.iter().zip(all.iter_mut()).enumerate() {
+            if !fits(rule, service, call) || (rule.first && !seen.digests.insert(digest(call))) {
                 continue;
             }
-            *count += 1;
-            if !self.hits(rule, index, *count) {
+            seen.calls += 1;
+            if !self.hits(rule, index, seen.calls) {
                 continue;
             }
             match &rule.effect {
@@ -101,12 +114,23 @@ fn fits(rule: &Rule, service: Service, call: &Call) -> bool {
             .operation
             .as_ref()
             .is_none_or(|p| pattern::matches(p, &call.operation))
+        && rule.writes.is_none_or(|wanted| wanted == call.writes())
         && is(&rule.account, &call.account)
         && is(&rule.region, &call.region)
         && rule
             .contains
             .as_ref()
             .is_none_or(|text| mentions(call, text))
+}
+
+/// What tells a call from others. Retries of a client are equal.
+fn digest(call: &Call) -> [u8; 32] {
+    ids::digest(&[
+        &call.account,
+        &call.region,
+        &call.operation,
+        &call.as_sent(),
+    ])
 }
 
 fn mentions(call: &Call, text: &str) -> bool {
@@ -134,6 +158,15 @@ fn happens(effect: &Effect, service: Service) -> Outcome {
         Effect::CutAfterMs(time) => Outcome::CutAfter(Duration::from_millis(*time)),
         Effect::ExpireAfterMs(time) => Outcome::ExpireAfter(Duration::from_millis(*time)),
         Effect::AwaySeconds(time) => Outcome::Away(Duration::from_secs(*time)),
+        Effect::Fails {
+            code,
+            message,
+            resource_ids,
+        } => Outcome::Fail(Issue {
+            code: code.clone(),
+            message: message.clone(),
+            resource_ids: resource_ids.clone(),
+        }),
         Effect::LatencyMs(_) => Outcome::Proceed,
     }
 }
@@ -174,6 +207,21 @@ mod tests {
             hits(&injector(r#"{"rules":[{"from":3,"effect":"hang"}]}"#), 5),
             [3, 4, 5]
         );
+    }
+
+    #[test]
+    fn reads_and_writes_and_retries_are_told_apart() {
+        let create = |name: &str| Call {
+            operation: "CreateCluster".into(),
+            body: name.as_bytes().to_vec(),
+            ..Call::default()
+        };
+        let injector = injector(r#"{"rules":[{"writes":true,"first":true,"effect":"reset"}]}"#);
+        let outcome = |call: Call| injector.decide(Service::Eks, &call).outcome;
+        assert_eq!(outcome(describe("c")), Outcome::Proceed);
+        assert_eq!(outcome(create("a")), Outcome::Reset);
+        assert_eq!(outcome(create("a")), Outcome::Proceed);
+        assert_eq!(outcome(create("b")), Outcome::Reset);
     }
 
     #[test]

@@ -270,7 +270,8 @@ async fn answer(
     };
     let mut end = None;
     let answer = match decision.outcome {
-        Outcome::Proceed => perform(shared, place, &user, &mut request).await,
+        // What a cluster's API has accepted is done: there is nothing that could fail later.
+        Outcome::Proceed | Outcome::Fail(_) => perform(shared, place, &user, &mut request).await,
         Outcome::Refuse(error) => Err(told(&error)),
         Outcome::ResetAfter => {
             drop(perform(shared, place, &user, &mut request).await);
