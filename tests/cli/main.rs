@@ -20,6 +20,7 @@ mod help;
 mod iam;
 mod interrupt;
 mod inventory;
+mod kills;
 mod lab;
 #[path = "../peers/mod.rs"]
 mod peers;

@@ -1,11 +1,13 @@
 //! What the tests run psk with: the binary, inventories, worlds and peers.
 
 mod files;
+mod left;
 mod peer;
 mod psk;
 mod world;
 
 pub(crate) use files::{Files, contents};
+pub(crate) use left::left;
 pub(crate) use peer::Peer;
 pub(crate) use psk::{CANARY, Psk, Run, psk, repository};
 pub(crate) use world::{Served, identity_token, secrets_of, world_of};

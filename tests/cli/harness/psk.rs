@@ -268,6 +268,19 @@ impl Running<'_> {
         assert!(status.success(), "{kill}");
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Ends it as it stands, by SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.watchdog.dismiss();
+        self.reader.join().unwrap();
+    }
+
     /// The next line that it prints on standard output.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();

@@ -16,6 +16,9 @@ use tokio::runtime::Runtime;
 use super::files::Files;
 use super::psk::{CANARY, psk};
 
+/// Seconds that pass in a fast world for each real one.
+const FAST: f64 = 1200.0;
+
 /// How long a test waits for something to happen before it fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -72,16 +75,35 @@ impl Served {
 
     /// The same, in which a minute passes in a twentieth of a second.
     pub(crate) fn fast(world: World, faults: &str) -> Self {
-        Self::at_speed(world, faults, 1200.0)
+        Self::at_speed(world, faults, FAST)
+    }
+
+    /// The same, in which sessions may do only what IAM allows them.
+    pub(crate) fn enforcing(world: World) -> Self {
+        let options = Options {
+            speed: FAST,
+            enforce_iam: true,
+            ..Options::default()
+        };
+        Self::with(world, options)
+    }
+
+    /// The same, in which an hour passes in a fifth of a second, so that nothing is waited for.
+    pub(crate) fn rushing(world: World, faults: &str) -> Self {
+        Self::at_speed(world, faults, 20_000.0)
     }
 
     fn at_speed(world: World, faults: &str, speed: f64) -> Self {
-        let runtime = runtime();
         let options = Options {
             faults: Faults::parse(faults, Path::new("faults")).unwrap(),
             speed,
             ..Options::default()
         };
+        Self::with(world, options)
+    }
+
+    fn with(world: World, options: Options) -> Self {
+        let runtime = runtime();
         let lab = runtime.block_on(Lab::start(world, options)).unwrap();
         Self { lab, runtime }
     }
@@ -134,6 +156,15 @@ impl Served {
             }
         };
         self.patiently(asked);
+    }
+
+    /// Waits until something is so.
+    pub(crate) fn wait_until(&self, mut is_so: impl FnMut() -> bool) {
+        self.patiently(async {
+            while !is_so() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        });
     }
 
     fn patiently<T>(&self, something: impl Future<Output = T>) -> T {
