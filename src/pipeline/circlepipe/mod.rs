@@ -18,7 +18,7 @@ pub use checkout::Checkout;
 pub use import::{Imported, import};
 pub use settings::{SETTINGS, Setting, Settings, SettingsSource};
 
-use crate::inventory::Problems;
+use crate::inventory::{Problem, Problems};
 
 /// What generating a pipeline gives.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,6 +47,14 @@ pub fn generate(
     if settings.env_files_create {
         env_files::write(pipeline, &definition, settings, checkout, &mut problems);
     }
+    if settings.env_files_create && has_no_config(settings, checkout, &mut problems) {
+        let path = settings.in_pipe_path(&settings.circleci_config_file);
+        notes.push(format!(
+            "there is no {path}: only the env files are written"
+        ));
+        let files = checkout.take_written();
+        return Problems::none_or(problems, Generated { files, notes });
+    }
     let text = jobs::config(&definition, settings, checkout, &mut problems);
     let Some(text) = text.filter(|_| problems.is_empty()) else {
         return Err(problems.into());
@@ -62,6 +70,15 @@ pub fn generate(
             notes,
         },
     )
+}
+
+/// Whether the repository has no CircleCI config where one usually is: then its env files are all that is asked for.
+/// A config that is named and isn't there is a mistake.
+fn has_no_config(settings: &Settings, checkout: &Checkout, problems: &mut Vec<Problem>) -> bool {
+    let usual = settings.pipe_path == settings::default("PipePath")
+        && settings.circleci_config_file == settings::default("CircleciConfigFile");
+    let path = settings.in_pipe_path(&settings.circleci_config_file);
+    usual && checkout.text(&path, problems).is_none()
 }
 
 #[cfg(test)]

@@ -162,6 +162,12 @@ impl Settings {
     }
 }
 
+/// The value that a setting has where none is given.
+pub(super) fn default(name: &str) -> &'static str {
+    let setting = SETTINGS.iter().find(|setting| setting.name == name);
+    setting.map_or("", |setting| setting.default)
+}
+
 fn join(directory: &str, name: &str) -> String {
     match directory.trim_end_matches('/') {
         "" if directory.is_empty() => name.to_owned(),
@@ -236,11 +242,7 @@ impl Values<'_> {
         if let Some(value) = self.file.get(&key) {
             return (value.clone(), format!("{}: {key}", self.path));
         }
-        let default = SETTINGS.iter().find(|setting| setting.name == name);
-        (
-            default.map_or("", |setting| setting.default).to_owned(),
-            String::new(),
-        )
+        (default(name).to_owned(), String::new())
     }
 
     fn text(&self, name: &str) -> String {

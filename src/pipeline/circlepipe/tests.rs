@@ -169,6 +169,34 @@ fn env_files_may_be_yaml_on_both_sides() {
 }
 
 #[test]
+fn a_repository_without_a_config_gets_its_env_files_alone() {
+    let repository = Repository::new();
+    let source = |path: Option<&str>| SettingsSource {
+        flags: [("EnvFilesPath", Some(".")), ("PipePath", path)]
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+            .collect(),
+        config: None,
+    };
+    let generated = |path| {
+        let mut checkout = Checkout::at(repository.0.path());
+        let (settings, _) = Settings::read(&source(path), &Env::default(), &checkout).unwrap();
+        generate("release", &settings, &mut checkout)
+    };
+    let files = generated(None).unwrap();
+    assert_eq!(files.files.len(), 5);
+    assert_eq!(
+        files.notes,
+        ["there is no .circleci/config.yml: only the env files are written"]
+    );
+    let problems = generated(Some("elsewhere")).unwrap_err().to_string();
+    assert!(
+        problems.starts_with("elsewhere/config.yml is missing"),
+        "{problems}"
+    );
+}
+
+#[test]
 fn a_control_file_in_json_says_the_same() {
     let json = serde_json::to_string(&read_yaml(CONTROL).unwrap()).unwrap();
     // Go's JSON doesn't mind the case of a field's name.
