@@ -16,6 +16,7 @@ use tokio::process::Command as Process;
 
 use super::{Context, Error};
 use crate::control_plane;
+use crate::control_plane::policy::{Account, permissions};
 use crate::env::Env;
 use crate::exit::Exit;
 use crate::fanout::{Stop, stop_on_signals};
@@ -48,10 +49,10 @@ struct WorldArgs {
     /// Seconds that pass in the world per real second.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     lab_speed: f64,
-    /// Let sessions of the pipeline's roles do only what this policy allows: a document, a list of
-    /// them, or what `psk iam policy --output json` prints.
-    #[arg(long, value_name = "FILE")]
-    lab_enforce_iam: Option<PathBuf>,
+    /// Let sessions of the pipeline's roles do only what `psk iam policy` prints, or what a file
+    /// allows: a policy document, a list of them, or all that `psk iam policy --output json` prints.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    lab_enforce_iam: Option<Option<PathBuf>>,
 }
 
 /// How far the world is from what the inventory asks for.
@@ -237,8 +238,8 @@ async fn start_lab(
         Some(path) => Faults::read(path).map_err(|e| Error::usage(e.to_string(), ""))?,
         None => Faults::default(),
     };
-    if let Some(path) = &args.lab_enforce_iam {
-        enforce(&mut world, path, inventory)?;
+    if let Some(file) = &args.lab_enforce_iam {
+        enforce(&mut world, file.as_deref(), inventory)?;
     }
     let options = Options {
         port,
@@ -251,32 +252,47 @@ async fn start_lab(
     Lab::start(world, options).await.map_err(lab_error)
 }
 
-/// Gives the pipeline's roles the policies in a file, and no others.
+/// Gives the pipeline's roles the policies in a file, or those that psk needs, and no others.
 fn enforce(
     world: &mut psk_lab::world::World,
-    path: &Path,
+    file: Option<&Path>,
     inventory: &Inventory,
 ) -> Result<(), Error> {
-    let doing = |why: String| {
+    let from = file.map_or_else(
+        || "what `psk iam policy` prints".to_owned(),
+        |path| format!("the IAM policy in {}", path.display()),
+    );
+    let wrong = |why: String| {
         Error::usage(
-            format!("the IAM policy in {}: {why}", path.display()),
+            format!("{from}: {why}"),
             "give a policy document, a list of them, or what `psk iam policy --output json` prints",
         )
     };
-    let text = std::fs::read_to_string(path).map_err(|error| doing(error.to_string()))?;
-    let policies: Policies =
-        serde_json::from_str(&text).map_err(|error| doing(error.to_string()))?;
+    let policies = file
+        .map(|path| {
+            let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+            serde_json::from_str::<Policies>(&text).map_err(|error| wrong(error.to_string()))
+        })
+        .transpose()?;
     for cluster in &clusters(inventory)?.0 {
-        let account = cluster.settings.aws_account_id.to_string();
-        let role = cluster.settings.aws_assume_role.to_string();
-        let documents = policies.of(&account, &role);
+        let settings = &cluster.settings;
+        let account = Account {
+            partition: settings.aws_region.partition().to_owned(),
+            id: settings.aws_account_id.to_string(),
+        };
+        let role = settings.aws_assume_role.to_string();
+        let documents = match &policies {
+            Some(policies) => policies.of(&account.id, &role),
+            None => permissions(control_plane::grants(), &account),
+        };
         if documents.is_empty() {
-            return Err(doing(format!(
+            let account = &account.id;
+            return Err(wrong(format!(
                 "it has none for {role} in account {account}"
             )));
         }
-        authorization::attach(world, &account, &role, &documents)
-            .map_err(|error| doing(error.to_string()))?;
+        authorization::attach(world, &account.id, &role, &documents)
+            .map_err(|error| wrong(error.to_string()))?;
     }
     Ok(())
 }

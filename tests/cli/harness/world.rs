@@ -79,8 +79,9 @@ impl Served {
     }
 
     /// The same, in which sessions may do only what IAM allows them.
-    pub(crate) fn enforcing(world: World) -> Self {
+    pub(crate) fn enforcing(world: World, faults: &str) -> Self {
         let options = Options {
+            faults: Faults::parse(faults, Path::new("faults")).unwrap(),
             speed: FAST,
             enforce_iam: true,
             ..Options::default()
