@@ -184,8 +184,11 @@ fn collect_keys(schema: &Value, keys: &mut BTreeSet<String>) {
 fn the_file_of_faults_in_the_page_is_one_that_the_lab_reads() {
     let page = read("docs/lab.md");
     let [faults] = blocks(&page, "json").try_into().unwrap();
+    let written: Value = serde_json::from_str(&faults).unwrap();
     let faults = Faults::parse(&faults, Path::new("docs/lab.md")).unwrap();
-    assert_eq!(faults.rules.len(), 5);
+    let written = written["rules"].as_array().unwrap();
+    assert!(!written.is_empty());
+    assert_eq!(faults.rules.len(), written.len());
 }
 
 #[test]
