@@ -231,6 +231,24 @@ fn what_another_run_has_set_going_is_awaited_and_not_done_again() {
 }
 
 #[test]
+fn an_interrupted_run_leaves_what_is_under_way_to_the_next_one() {
+    let files = Files::small();
+    let lab = Served::start(world_of(&files, "fresh"), "{}");
+    let running = fanout("prod", &files, &lab).start();
+    for region in ["us-east-1", "us-west-2"] {
+        lab.wait_for(|call| call.operation == "CreateCluster" && call.region == region);
+    }
+    running.signal("INT");
+    all(&running.finish().ended(130), "cancelled");
+
+    let world = lab.with_world(|world| world.clone());
+    let lab = Served::fast(world, "{}");
+    all(&fanout("prod", &files, &lab).run().ended(0), "changed");
+    assert_eq!(lab.count("CreateCluster"), 0);
+    all(&plan("prod", &files, &lab), "unchanged");
+}
+
+#[test]
 fn a_role_that_eks_does_not_see_yet_is_waited_for() {
     let unseen = |operation: &str, message: &str| {
         format!(
