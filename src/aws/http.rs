@@ -2,7 +2,11 @@
 //! more of them under way than the process may have connections.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use aws_smithy_http_client::pool::{Client, ConnectionPool};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -14,42 +18,26 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use tokio::sync::Semaphore;
 
+use super::error::CallError;
 use super::pace::Pacer;
 
 /// Files that psk has open beside its connections, at most: the standard streams, reports, the
 /// runtime's own, connections to 1Password.
 const OTHER_FILES: u64 = 64;
 
-/// Hosts that a run may talk to: a service in a region is one.
-const HOSTS: u64 = 64;
-
 /// More requests than this at once make no run faster.
 const MOST_UNDER_WAY: u64 = 1000;
 
-/// How many connections a run may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Connections {
-    /// Requests under way; each has a connection of its own.
-    under_way: usize,
-    /// Connections to one host that are kept for a next request.
-    idle_per_host: usize,
-}
+/// A connection that isn't needed again by then is closed. It counts as an open file, and a run that
+/// polls comes back to a host only after longer than that.
+const IDLE: Duration = Duration::from_secs(10);
 
-impl Connections {
-    /// For a process that may have this many files open. A connection may take two of them, where
-    /// both its ends are in this process, as with `--lab`.
-    pub(super) fn within(open_files: u64) -> Self {
-        let files = open_files.saturating_sub(OTHER_FILES);
-        // Half of them is left to the idle connections and to those that have served their request
-        // and aren't among them yet.
-        let under_way = (files / 4).clamp(1, MOST_UNDER_WAY);
-        let idle = files.saturating_sub(2 * under_way) / HOSTS;
-        let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-        Self {
-            under_way: count(under_way),
-            idle_per_host: count(idle.max(1)),
-        }
-    }
+/// How many requests may be under way at once in a process that may have this many files open. Each
+/// has a connection of its own, which takes two files where both its ends are in this process, as
+/// with `--lab`. As many again are left to connections that wait for their next request.
+fn most_under_way(open_files: u64) -> usize {
+    let most = open_files.saturating_sub(OTHER_FILES) / 4;
+    usize::try_from(most.clamp(1, MOST_UNDER_WAY)).unwrap_or(1)
 }
 
 /// What every client of a run shares.
@@ -61,17 +49,31 @@ pub(super) struct Http {
 
 impl Http {
     /// One connection pool and one TLS configuration for every service.
-    pub(super) fn new(connections: Connections) -> Self {
-        let client = aws_smithy_http_client::Builder::new()
-            .pool_max_idle_per_host(connections.idle_per_host)
-            .tls_provider(aws_smithy_http_client::tls::Provider::Rustls(
-                aws_smithy_http_client::tls::rustls_provider::CryptoMode::AwsLc,
-            ))
-            .build_https();
-        Self {
-            client,
-            places: Arc::new(Semaphore::new(connections.under_way)),
-        }
+    ///
+    /// # Errors
+    /// If TLS can't be had.
+    pub(super) fn new(open_files: u64) -> Result<Self, CallError> {
+        let failed = |error: &dyn std::error::Error| {
+            CallError::new(
+                "preparing connections to AWS",
+                error.to_string(),
+                "report this as a bug",
+            )
+        };
+        let most = most_under_way(open_files);
+        // This pool opens no more connections than it may; the SDK's usual one opens another for
+        // every request that comes before the last one's connection is back, and throws it away.
+        let pool = ConnectionPool::builder()
+            .max_connections_per_host(most)
+            .idle_timeout(IDLE)
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .build_https()
+            .map_err(|error| failed(&error))?;
+        let client = Client::new(&pool).map_err(|error| failed(&error))?;
+        Ok(Self {
+            client: SharedHttpClient::new(client),
+            places: Arc::new(Semaphore::new(most)),
+        })
     }
 
     /// The client for one service, all of whose requests, retries included, wait for their turn and
@@ -134,23 +136,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_fit_into_the_files_that_may_be_open() {
-        for open_files in [256, 1024, 4096, 20_000, 1_048_576] {
-            let most = Connections::within(open_files);
-            let count = |n: usize| u64::try_from(n).unwrap();
-            let files = 2 * count(most.under_way) + HOSTS * count(most.idle_per_host);
-            assert!(files + OTHER_FILES <= open_files, "{open_files}: {most:?}");
-        }
-    }
-
-    #[test]
-    fn few_files_still_let_one_request_through() {
-        let least = Connections {
-            under_way: 1,
-            idle_per_host: 1,
-        };
-        assert_eq!(Connections::within(0), least);
-        assert_eq!(Connections::within(1024).under_way, 240);
-        assert_eq!(Connections::within(u64::MAX).under_way, 1000);
+    fn requests_fit_into_the_files_that_may_be_open() {
+        assert_eq!(most_under_way(0), 1);
+        assert_eq!(most_under_way(1024), 240);
+        assert_eq!(most_under_way(u64::MAX), 1000);
     }
 }

@@ -15,7 +15,7 @@ use aws_types::region::Region;
 
 use super::credentials::{self, AssumedRole};
 use super::error::{CallError, Doing};
-use super::http::{Connections, Http};
+use super::http::Http;
 use super::memo::Memo;
 use super::pace::Pacer;
 use super::recorder::Recorder;
@@ -126,7 +126,7 @@ impl Aws {
     /// A pipeline, role or commit that can't be a session tag, or an `AWS_MAX_ATTEMPTS` that is no
     /// number.
     pub async fn new(env: Env, identity: Identity, open_files: u64) -> Result<Self, CallError> {
-        let http = Http::new(Connections::within(open_files));
+        let http = Http::new(open_files)?;
         let region = env
             .get("AWS_REGION")
             .or_else(|| env.get("AWS_DEFAULT_REGION"))

@@ -6,9 +6,14 @@ pub(crate) fn nearest<'a, S: AsRef<str> + ?Sized + 'a>(
     known: impl IntoIterator<Item = &'a S>,
 ) -> Option<&'a str> {
     let likely = |name: &str| {
-        let longest = given.chars().count().max(name.chars().count());
+        let (one, other) = (given.chars().count(), name.chars().count());
+        let far = (one.max(other) / 3).max(1);
+        // No two words are nearer than their lengths, and most aren't near by these alone.
+        if one.abs_diff(other) > far {
+            return None;
+        }
         let distance = strsim::damerau_levenshtein(&given.to_lowercase(), &name.to_lowercase());
-        (distance <= (longest / 3).max(1)).then_some(distance)
+        (distance <= far).then_some(distance)
     };
     known
         .into_iter()
