@@ -52,6 +52,13 @@ pub enum Event {
         /// One line for people.
         message: String,
     },
+    /// A check of a cluster ended.
+    Checked {
+        /// The cluster's name.
+        cluster: String,
+        /// The check and what came of it.
+        check: CheckResult,
+    },
     /// A cluster reached its one final state.
     ClusterFinished(ClusterFinished),
     /// Nothing more will happen.
@@ -213,6 +220,43 @@ pub struct Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.doing, self.cause)
+    }
+}
+
+/// A check of a cluster, and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckResult {
+    /// The check's name.
+    pub name: String,
+    /// What came of it.
+    pub outcome: CheckOutcome,
+    /// Wall time in seconds; zero where it wasn't run.
+    pub seconds: f64,
+    /// What was seen, or why it wasn't run: the cause first, then all that may explain it, a line
+    /// each; null where it passed.
+    pub message: Option<String>,
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckOutcome {
+    /// What it makes sure of is so.
+    Passed,
+    /// It isn't so.
+    Failed,
+    /// It wasn't run.
+    Skipped,
+}
+
+impl CheckOutcome {
+    /// The outcome's name as people read it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
     }
 }
 

@@ -12,15 +12,20 @@ use aws_credential_types::provider::{
 use aws_sdk_sts::config::Region;
 use aws_sdk_sts::types::Tag;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
 
 use super::error::{CallError, Doing};
 use super::pace::Pacer;
 use super::recorder::Recorder;
+use super::session::TimeSource;
 use crate::env::Env;
 
 /// A session by role chaining lasts an hour at most.
 /// Source: IAM User Guide, "Roles terms and concepts", role chaining.
 const SESSION_LENGTH: Duration = Duration::from_secs(3600);
+
+/// Credentials with less time left than this are renewed.
+pub(super) const EXPIRES_SOON: Duration = Duration::from_secs(300);
 
 /// psk's own identity: keys in the environment, else a CI job's identity token for `AWS_ROLE_ARN`,
 /// else whatever the SDK's default chain finds (profile, SSO, container, instance).
@@ -169,14 +174,17 @@ impl ProvideCredentials for WebIdentity {
     }
 }
 
-/// The role that psk assumes in one account. The SDK's identity cache asks it again shortly before
-/// what it gave expires.
+/// The role that psk assumes in one account. What STS gave is kept until shortly before it expires,
+/// because it is asked for by more than the SDK's clients, which have a cache of their own: tokens
+/// for Kubernetes are signed with it too.
 #[derive(Debug, Clone)]
 pub(super) struct AssumedRole {
     sts: aws_sdk_sts::Client,
     role_arn: String,
     session_name: String,
     tags: Arc<[Tag]>,
+    now: TimeSource,
+    kept: Arc<Mutex<Option<Credentials>>>,
 }
 
 impl AssumedRole {
@@ -188,6 +196,7 @@ impl AssumedRole {
         role_arn: String,
         session_name: String,
         tags: Arc<[Tag]>,
+        now: TimeSource,
     ) -> Self {
         let config = config
             .to_builder()
@@ -198,7 +207,21 @@ impl AssumedRole {
             role_arn,
             session_name,
             tags,
+            now,
+            kept: Arc::default(),
         }
+    }
+
+    /// What is kept, or new credentials where it expires soon.
+    async fn fresh(&self) -> Result<Credentials, CallError> {
+        let mut kept = self.kept.lock().await;
+        let soon = self.now.now() + EXPIRES_SOON;
+        if let Some(kept) = kept.as_ref().filter(|c| c.expiry() > Some(soon)) {
+            return Ok(kept.clone());
+        }
+        let credentials = self.load().await?;
+        *kept = Some(credentials.clone());
+        Ok(credentials)
     }
 
     async fn load(&self) -> Result<Credentials, CallError> {
@@ -223,7 +246,7 @@ impl ProvideCredentials for AssumedRole {
         Self: 'a,
     {
         future::ProvideCredentials::new(async {
-            self.load().await.map_err(CredentialsError::provider_error)
+            self.fresh().await.map_err(CredentialsError::provider_error)
         })
     }
 }

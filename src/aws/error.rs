@@ -127,7 +127,7 @@ impl CallError {
         let next = match &code {
             Some(code) => next_for_code(code),
             None if sources(error).any(|e| e.is::<CredentialsError>()) => {
-                "give psk credentials (keys or a profile in the environment, or AWS_ROLE_ARN in a CI job that has an identity token), then run again; or rehearse with --lab".to_owned()
+                NO_CREDENTIALS.to_owned()
             }
             None if matches!(error, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_)) => {
                 "check that the service's endpoint can be reached from here (network, proxy, AWS_ENDPOINT_URL), then run again".to_owned()
@@ -140,6 +140,17 @@ impl CallError {
             code,
             next,
         }
+    }
+}
+
+/// What to do where psk has no credentials at all.
+const NO_CREDENTIALS: &str = "give psk credentials (keys or a profile in the environment, or AWS_ROLE_ARN in a CI job that has an identity token), then run again; or rehearse with --lab";
+
+/// Why there are no credentials, asked for outside of any call.
+pub(super) fn credentials_error(doing: String, error: &CredentialsError) -> CallError {
+    match sources(error).find_map(|e| e.downcast_ref::<CallError>()) {
+        Some(inner) => inner.clone(),
+        None => CallError::new(doing, innermost(error), NO_CREDENTIALS),
     }
 }
 

@@ -6,6 +6,7 @@ mod error;
 mod http;
 mod memo;
 mod pace;
+mod presign;
 mod recorder;
 mod session;
 

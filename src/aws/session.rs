@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_config::identity::IdentityCache;
@@ -18,6 +18,7 @@ use super::error::{CallError, Doing};
 use super::http::Http;
 use super::memo::Memo;
 use super::pace::Pacer;
+use super::presign::Signer;
 use super::recorder::Recorder;
 use crate::env::Env;
 use crate::inventory::partition;
@@ -25,6 +26,22 @@ use crate::inventory::partition;
 /// Attempts of a call where `AWS_MAX_ATTEMPTS` doesn't say another number: enough to outlast a
 /// throttle or a restart of half a minute.
 const MAX_ATTEMPTS: u32 = 8;
+
+/// Where the time that requests are signed with comes from: the SDK's own time source.
+#[derive(Clone)]
+pub(super) struct TimeSource(pub(super) Arc<dyn Fn() -> SystemTime + Send + Sync>);
+
+impl TimeSource {
+    pub(super) fn now(&self) -> SystemTime {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for TimeSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("TimeSource").finish_non_exhaustive()
+    }
+}
 
 /// Whose account, which region, by which role.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,6 +58,19 @@ impl Target {
     /// The AWS partition that the region is in, the second part of every ARN (`aws`).
     pub fn partition(&self) -> &'static str {
         partition(&self.region)
+    }
+
+    /// The domain that the services of the region's partition are in.
+    pub(crate) fn dns_suffix(&self) -> &'static str {
+        match self.partition() {
+            "aws-cn" => "amazonaws.com.cn",
+            _ => "amazonaws.com",
+        }
+    }
+
+    /// ARN of the role to assume.
+    pub fn role_arn(&self) -> String {
+        role_arn(self)
     }
 
     /// ARN of a resource of this account and region (`service` as ARNs name it: `sqs`).
@@ -152,7 +182,7 @@ impl Aws {
             .identity_cache(
                 IdentityCache::lazy()
                     .load_timeout(Duration::from_secs(60))
-                    .buffer_time(Duration::from_secs(300))
+                    .buffer_time(credentials::EXPIRES_SOON)
                     .build(),
             );
         if let Some(url) = endpoint(&env, "STS") {
@@ -224,9 +254,15 @@ impl Aws {
                     role_arn(target),
                     self.identity.session_name(),
                     self.tags.clone(),
+                    self.time(),
                 ))
             })
             .clone()
+    }
+
+    fn time(&self) -> TimeSource {
+        let source = self.config.time_source().unwrap_or_default();
+        TimeSource(Arc::new(move || source.now()))
     }
 
     fn sts(&self, target: &Target, credentials: SharedCredentialsProvider) -> aws_sdk_sts::Client {
@@ -269,6 +305,12 @@ impl Aws {
         }
         Session(Arc::new(Inner {
             target: target.clone(),
+            identity: Signer {
+                credentials: credentials.clone(),
+                time: self.time(),
+                endpoint: endpoint(&self.env, "STS"),
+            },
+            env: self.env.clone(),
             eks: client!(aws_sdk_eks, "eks", "EKS"),
             ec2: client!(aws_sdk_ec2, "ec2", "EC2"),
             ssm: client!(aws_sdk_ssm, "ssm", "SSM"),
@@ -325,6 +367,8 @@ pub struct Session(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     target: Target,
+    identity: Signer,
+    env: Env,
     eks: aws_sdk_eks::Client,
     ec2: aws_sdk_ec2::Client,
     ssm: aws_sdk_ssm::Client,
@@ -340,6 +384,16 @@ impl Session {
     /// The account, region and role that the session is for.
     pub fn target(&self) -> &Target {
         &self.0.target
+    }
+
+    /// What proves to others who the session is.
+    pub(crate) fn identity(&self) -> &Signer {
+        &self.0.identity
+    }
+
+    /// The environment that the run was started in.
+    pub fn env(&self) -> &Env {
+        &self.0.env
     }
 
     /// Elastic Kubernetes Service.

@@ -10,6 +10,7 @@ mod error;
 mod fanout;
 mod iam;
 mod inventory;
+mod kube;
 mod lab;
 mod man;
 mod pipeline;
@@ -17,6 +18,7 @@ mod plan;
 mod run;
 mod select;
 mod stale;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,9 +75,11 @@ enum Command {
     Apply(apply::Args),
     Drift(drift::Args),
     Destroy(destroy::Args),
+    Verify(verify::Args),
     Inventory(inventory::Args),
     Iam(iam::Args),
     Pipeline(pipeline::Args),
+    Kube(kube::Args),
     Lab(lab::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -90,9 +94,11 @@ pub async fn run(cli: Cli, context: Context) -> ExitCode {
         Command::Apply(args) => apply::run(args, &context).await,
         Command::Drift(args) => drift::run(args, &context).await,
         Command::Destroy(args) => destroy::run(args, &context).await,
+        Command::Verify(args) => verify::run(args, &context).await,
         Command::Inventory(args) => inventory::run(args, &context).await,
         Command::Iam(args) => iam::run(args, &context).await,
         Command::Pipeline(args) => pipeline::run(args, &context).await,
+        Command::Kube(args) => kube::run(args, &context).await,
         Command::Lab(args) => lab::run(args, &context).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

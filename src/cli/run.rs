@@ -26,6 +26,7 @@ use crate::report::{
 };
 use crate::rollout::saved::{SAVED_PLAN_SCHEMA_VERSION, SavedCluster, SavedPlan};
 use crate::rollout::{ClusterWork, Found, Mode};
+use crate::verify::Chosen;
 
 /// What is under way when a run is interrupted gets this long to end by itself; with what it takes
 /// to write the reports, the run ends within ten seconds.
@@ -159,6 +160,16 @@ impl Ran {
 
 /// Runs over the clusters that `wish` names.
 pub(super) async fn run(wish: Wish, args: RunArgs, context: &Context) -> Result<Ran, Error> {
+    run_checks(wish, Chosen::default(), args, context).await
+}
+
+/// Runs over the clusters that `wish` names, with only these checks where it comes to checks.
+pub(super) async fn run_checks(
+    wish: Wish,
+    checks: Chosen,
+    args: RunArgs,
+    context: &Context,
+) -> Result<Ran, Error> {
     let started = Instant::now();
     // Before anything is waited for, so that every interruption ends in a report.
     let stop = Stop::default();
@@ -216,7 +227,8 @@ pub(super) async fn run(wish: Wish, args: RunArgs, context: &Context) -> Result<
 
     let rollout = rollout(role, references.len());
     let schedule = Schedule::new(references, rollout, Order::ByName);
-    let mut work = ClusterWork::new(aws, clusters.unwrap_or_default(), wish.mode, intent);
+    let clusters = clusters.unwrap_or_default();
+    let mut work = ClusterWork::new(aws, clusters, wish.mode, intent).with_checks(checks);
     let digests = selection.clusters().iter();
     let digests = digests.map(|name| (name.to_string(), inventory.settings_digest(name)));
     work = work.noting(digests.collect(), release.commit.clone());

@@ -57,6 +57,8 @@ pub struct Base {
     pub queue: Handle<queue::Facts>,
     /// The role of the nodes that Karpenter makes.
     pub karpenter_nodes: Handle<Role>,
+    /// The tags that everything gets.
+    pub tags: Tags,
     /// Places in the graph of what must be right before anything runs in the cluster: nodes, add-ons,
     /// access, and what Karpenter needs of AWS.
     pub ready: Vec<usize>,
@@ -130,6 +132,7 @@ impl Builder<'_> {
             file_system,
             queue: karpenter.queue,
             karpenter_nodes: karpenter.nodes,
+            tags: self.tags,
             ready,
         }
     }

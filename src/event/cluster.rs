@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{ClusterFinished, Emitter, Event, Step};
+use super::{CheckResult, ClusterFinished, Emitter, Event, Step};
 use crate::reconcile::plan::Plan;
 
 /// Emits the events of one cluster and remembers the step that it is in. Clones speak for the same
@@ -82,6 +82,14 @@ impl ClusterEvents {
     pub fn planned(&self, plan: Plan) {
         self.emit(|_| Event::Planned {
             plan: Box::new(plan),
+        });
+    }
+
+    /// A check of the cluster has ended.
+    pub fn checked(&self, check: CheckResult) {
+        self.emit(|_| Event::Checked {
+            cluster: self.name(),
+            check,
         });
     }
 

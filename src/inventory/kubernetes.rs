@@ -15,8 +15,8 @@ use super::problem::Problem;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct KarpenterSettings {
-    /// The OCI repository that holds the charts `karpenter` and `karpenter-crd`.
-    pub repository: OciRepository,
+    /// What holds the charts `karpenter` and `karpenter-crd`: an OCI repository, or a directory.
+    pub repository: ChartRepository,
 }
 
 /// Parameters of the two storage classes.
@@ -54,10 +54,10 @@ pub struct EfsParameters {
     pub base_path: BasePath,
 }
 
-/// An OCI repository of charts, `oci://…`.
+/// A place that holds charts: an OCI repository, `oci://…`, or a directory, `/…`, `./…` or `../…`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct OciRepository(
-    #[schemars(regex(pattern = r"^oci://[^/\s]+(/[^/\s]+)*$"))]
+pub struct ChartRepository(
+    #[schemars(regex(pattern = r"^(oci://[^/\s]+(/[^/\s]+)*|\.{0,2}/\S+)$"))]
     String,
 );
 
@@ -69,14 +69,15 @@ pub struct DirectoryMode(#[schemars(regex(pattern = r"^[0-7]{3,4}$"))] String);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct BasePath(#[schemars(regex(pattern = r"^(/[^/\s]+)+$"))] String);
 
-impl FromStr for OciRepository {
+impl FromStr for ChartRepository {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         match text.strip_prefix("oci://") {
             Some(path) if segments(path) => Ok(Self(text.to_owned())),
+            None if is_directory(text) => Ok(Self(text.to_owned())),
             _ => Err(Invalid::new(
-                "is not an OCI repository, oci://<host>/<path>",
+                "is neither an OCI repository, oci://<host>/<path>, nor a directory, ./<path>",
             )),
         }
     }
@@ -110,12 +111,17 @@ impl FromStr for BasePath {
     }
 }
 
+fn is_directory(text: &str) -> bool {
+    let begins = ["/", "./", "../"].iter().any(|b| text.starts_with(b));
+    begins && !text.ends_with('/') && !text.contains(char::is_whitespace)
+}
+
 fn segments(path: &str) -> bool {
     path.split('/')
         .all(|part| !part.is_empty() && !part.contains(char::is_whitespace))
 }
 
-checked_text!(OciRepository, DirectoryMode, BasePath);
+checked_text!(ChartRepository, DirectoryMode, BasePath);
 
 impl Decode for KarpenterSettings {
     fn decode(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Option<Self> {
@@ -183,20 +189,30 @@ mod tests {
     fn addresses_modes_and_paths_are_checked() {
         assert!(
             "oci://public.ecr.aws/karpenter"
-                .parse::<OciRepository>()
+                .parse::<ChartRepository>()
                 .is_ok()
         );
         assert_eq!(
             "oci://mirror.example"
-                .parse::<OciRepository>()
+                .parse::<ChartRepository>()
                 .unwrap()
                 .as_str(),
             "oci://mirror.example"
         );
-        for text in ["https://public.ecr.aws/karpenter", "oci://", "oci://a//b"] {
+        for text in ["/charts", "./charts", "../charts/karpenter"] {
+            assert!(text.parse::<ChartRepository>().is_ok(), "{text}");
+        }
+        for text in [
+            "https://public.ecr.aws/karpenter",
+            "oci://",
+            "oci://a//b",
+            "charts",
+            "./",
+            "/a b",
+        ] {
             assert_eq!(
-                text.parse::<OciRepository>().unwrap_err().to_string(),
-                "is not an OCI repository, oci://<host>/<path>"
+                text.parse::<ChartRepository>().unwrap_err().to_string(),
+                "is neither an OCI repository, oci://<host>/<path>, nor a directory, ./<path>"
             );
         }
         assert!("700".parse::<DirectoryMode>().is_ok());

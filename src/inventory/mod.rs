@@ -38,6 +38,7 @@ mod source;
 mod template;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod view;
 mod window;
 
@@ -50,13 +51,14 @@ pub use eks::{
 pub use fleet::{Inventory, Selection, Unknown};
 pub use identity::{AccountId, ClusterName, Region, RolePath, partition};
 pub use kubernetes::{
-    BasePath, DirectoryMode, EbsParameters, EfsParameters, KarpenterSettings, OciRepository,
+    BasePath, ChartRepository, DirectoryMode, EbsParameters, EfsParameters, KarpenterSettings,
     StorageClasses,
 };
 pub(crate) use nearest::did_you_mean;
 pub use node_group::{
     AmiType, CapacityType, DiskSize, InstanceType, MaxUnavailable, NodeCount, NodeGroupName,
 };
+pub(crate) use parse::parse;
 pub use pipeline::{
     ItemTitle, Notify, Outputs, Pipeline, Promotion, Schedules, StatusPer, Statuses,
 };
@@ -70,5 +72,6 @@ pub use schema::FileKind;
 pub use settings::Settings;
 pub use source::Location;
 pub(crate) use source::Source;
+pub use verify::{BlockWrite, Deadline, Storage, VerifySettings};
 pub use view::ClusterView;
 pub use window::{Day, Freeze, TimeOfDay, Window, Zone};

@@ -78,7 +78,7 @@ fn environment(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = Settings::json_schema(generator);
     accept_text(&mut schema);
     partial(&mut schema);
-    for part in ["karpenter", "storage_classes"] {
+    for part in ["karpenter", "storage_classes", "verify"] {
         if let Some(part) = property(&mut schema, part) {
             partial(part);
         }

@@ -22,6 +22,7 @@ use super::node_group::{
 };
 use super::problem::Problem;
 use super::source::Location;
+use super::verify::VerifySettings;
 
 /// The settings of one cluster.
 #[derive(Debug, Clone, JsonSchema)]
@@ -92,6 +93,9 @@ pub struct Settings {
     /// Parameters of the storage classes that psk makes.
     pub storage_classes: StorageClasses,
 
+    /// What the checks that prove the cluster good run with.
+    pub verify: VerifySettings,
+
     /// Client id of the platform's OIDC identity provider. A secret.
     #[schemars(with = "String")]
     pub oidc_client_id: SecretString,
@@ -152,6 +156,7 @@ impl Settings {
         let karpenter_chart_version = decoder.required("karpenter_chart_version");
         let karpenter = decoder.required("karpenter");
         let storage_classes = decoder.required("storage_classes");
+        let verify = decoder.required("verify");
         let oidc_client_id = decoder.required("oidc_client_id");
         let oidc_groups_claim = decoder.required("oidc_groups_claim");
         let provider_config_name = decoder.required("oidc_identity_provider_config_name");
@@ -209,6 +214,7 @@ impl Settings {
             karpenter_chart_version: karpenter_chart_version?,
             karpenter: karpenter?,
             storage_classes: storage_classes?,
+            verify: verify?,
             oidc_client_id: oidc_client_id?,
             oidc_groups_claim: oidc_groups_claim?,
             oidc_identity_provider_config_name: provider_config_name?,

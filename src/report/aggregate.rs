@@ -9,8 +9,8 @@ use super::document::{
     ClusterReport, OutcomeKind, REPORT_SCHEMA_VERSION, Report, Run, StepReport, Totals,
 };
 use crate::event::{
-    CallSummary, ClusterFinished, ClusterRef, Event, Interruption, Outcome, RunStarted, Stamped,
-    Step,
+    CallSummary, CheckOutcome, CheckResult, ClusterFinished, ClusterRef, Event, Interruption,
+    Outcome, RunStarted, Stamped, Step,
 };
 use crate::reconcile::plan::Plan;
 
@@ -47,6 +47,8 @@ pub struct ClusterState {
     pub plan: Option<Box<Plan>>,
     /// Warnings so far.
     pub warnings: Vec<String>,
+    /// The checks that ended so far, in the order in which they did.
+    pub checks: Vec<CheckResult>,
     /// Its final state, and when it was reached.
     pub finished: Option<(Timestamp, ClusterFinished)>,
 }
@@ -60,6 +62,7 @@ impl ClusterState {
             message: None,
             plan: None,
             warnings: Vec::new(),
+            checks: Vec::new(),
             finished: None,
         }
     }
@@ -122,6 +125,17 @@ impl Aggregate {
                 self.state(cluster).message = Some(message.clone());
             }
             Event::Planned { plan } => self.state(&plan.cluster).plan = Some(plan.clone()),
+            Event::Checked { cluster, check } => {
+                let state = self.state(cluster);
+                state.checks.push(check.clone());
+                let n = |outcome| state.checks.iter().filter(|c| c.outcome == outcome).count();
+                let (passed, failed) = (n(CheckOutcome::Passed), n(CheckOutcome::Failed));
+                let failed = match failed {
+                    0 => String::new(),
+                    n => format!(", {n} failed"),
+                };
+                state.message = Some(format!("{passed} checks passed{failed}"));
+            }
             Event::Warning {
                 cluster: Some(cluster),
                 message,
@@ -284,6 +298,7 @@ fn describe(state: &ClusterState, last: Timestamp) -> ClusterReport {
         failure,
         reason,
         warnings: state.warnings.clone(),
+        checks: state.checks.clone(),
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{CallSummary, Failure, Interruption, Outcome, Step};
+use crate::event::{CallSummary, CheckResult, Failure, Interruption, Outcome, Step};
 use crate::reconcile::plan::{Counts, Plan};
 
 /// Version of the report's JSON form. It rises when a reader of the old form could be misled.
@@ -84,6 +84,10 @@ pub struct ClusterReport {
     pub reason: Option<String>,
     /// What a person should know of it that stopped nothing.
     pub warnings: Vec<String>,
+    /// The checks that were made of it, in the order in which they ended; empty where it wasn't
+    /// verified.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckResult>,
 }
 
 /// One step of a cluster and how long it took.

@@ -1,4 +1,5 @@
-//! `--junit FILE`: the run as test results, which CI systems show: a suite for each cluster, a case for each step.
+//! `--junit FILE`: the run as test results, which CI systems show: a suite for each cluster, a case
+//! for each step and each check.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use super::aggregate::Aggregate;
 use super::document::{ClusterReport, OutcomeKind, Report};
 use super::listener::{Listener, ReportError};
-use crate::event::Stamped;
+use crate::event::{CheckOutcome, CheckResult, Stamped};
 use crate::text::visible;
 
 /// Writes a run as JUnit when it ends.
@@ -91,6 +92,7 @@ fn suite(cluster: &ClusterReport) -> TestSuite {
         case.set_time(seconds(step.seconds));
         suite.add_test_case(case);
     }
+    suite.add_test_cases(cluster.checks.iter().map(|check| checked(cluster, check)));
     let reason = cluster.reason.as_deref().unwrap_or_default();
     match cluster.outcome {
         OutcomeKind::Skipped => {
@@ -108,6 +110,24 @@ fn suite(cluster: &ClusterReport) -> TestSuite {
     suite
 }
 
+/// A check: what was seen, cause first, is what CI systems show of it.
+fn checked(cluster: &ClusterReport, check: &CheckResult) -> TestCase {
+    let message = check.message.as_deref().unwrap_or_default();
+    let mut lines = message.lines().map(visible);
+    let mut status = match check.outcome {
+        CheckOutcome::Passed => TestCaseStatus::success(),
+        CheckOutcome::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        CheckOutcome::Skipped => TestCaseStatus::skipped(),
+    };
+    if check.outcome != CheckOutcome::Passed {
+        status.set_message(lines.next().unwrap_or_default().into_owned());
+        status.set_description(lines.collect::<Vec<_>>().join("\n"));
+    }
+    let mut case = case(cluster, &check.name, status);
+    case.set_time(seconds(check.seconds));
+    case
+}
+
 fn case(cluster: &ClusterReport, name: &str, status: TestCaseStatus) -> TestCase {
     let mut case = TestCase::new(name, status);
     case.set_classname(cluster.name.as_str());
@@ -121,6 +141,7 @@ fn seconds(seconds: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Event;
     use crate::report::testing;
 
     fn written(events: &[Stamped]) -> String {
@@ -135,6 +156,36 @@ mod tests {
     #[test]
     fn every_outcome_has_its_cases() {
         insta::assert_snapshot!(written(&testing::all_outcomes()));
+    }
+
+    #[test]
+    fn every_check_is_a_case_of_its_own() {
+        let mut events = testing::all_outcomes();
+        let check = |name: &str, outcome, message: Option<&str>| Event::Checked {
+            cluster: testing::A.to_owned(),
+            check: CheckResult {
+                name: name.to_owned(),
+                outcome,
+                seconds: 0.5,
+                message: message.map(str::to_owned),
+            },
+        };
+        let seen = "pod writer failed\npod writer: exit code 1 <&>";
+        events.push(testing::at(0.5, check("nodes", CheckOutcome::Passed, None)));
+        events.push(testing::at(
+            0.6,
+            check("ebs-volume", CheckOutcome::Failed, Some(seen)),
+        ));
+        let text = written(&events);
+        assert!(text.contains("<testcase name=\"nodes\""), "{text}");
+        assert!(
+            text.contains("<failure message=\"pod writer failed\">"),
+            "{text}"
+        );
+        assert!(
+            text.contains("pod writer: exit code 1 &lt;&amp;&gt;"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -189,6 +189,11 @@ impl<W: Write + Send> Listener for Lines<W> {
                 let line = format!("{}, {} unchanged", words::changes(&counts), counts.keep);
                 self.note(&plan.cluster, at, &format!("planned: {line}"));
             }
+            Event::Checked { cluster, check } => {
+                for line in words::check(check) {
+                    self.note(cluster, at, &visible(&line));
+                }
+            }
             Event::Warning {
                 cluster: Some(cluster),
                 message,

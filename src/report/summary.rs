@@ -11,7 +11,7 @@ use super::document::{ClusterReport, OutcomeKind, Report};
 use super::listener::{Listener, ReportError};
 use super::table::table;
 use super::words;
-use crate::event::{Failure, Stamped};
+use crate::event::{CheckOutcome, CheckResult, Failure, Stamped};
 use crate::reconcile::render::{render, render_applied};
 use crate::style::{Ink, Style};
 use crate::text::{count, visible};
@@ -86,13 +86,26 @@ fn details(cluster: &ClusterReport, dry_run: bool, style: &Style) -> Option<Stri
         } else {
             render(plan, style)
         });
-    } else if cluster.failure.is_some() || !cluster.warnings.is_empty() {
+    } else if cluster.failure.is_some()
+        || !cluster.warnings.is_empty()
+        || !cluster.checks.is_empty()
+    {
         let name = style.paint(Ink::Strong, visible(&cluster.name));
         let (region, account) = (visible(&cluster.region), visible(&cluster.account));
         // Writing to a String can't fail, here as below.
         let _ = writeln!(text, "{name}  {region}  {account}");
     }
     text.push_str(&warnings(&cluster.warnings, style));
+    if !cluster.checks.is_empty() {
+        let _ = writeln!(text, "  {}", words::checks(&cluster.checks));
+        let skipped = |c: &&CheckResult| c.outcome == CheckOutcome::Skipped;
+        for check in cluster.checks.iter().filter(skipped) {
+            for line in words::check(check) {
+                let line = format!("    {}", visible(&line));
+                let _ = writeln!(text, "{}", style.paint(Ink::Faint, line));
+            }
+        }
+    }
     if let Some(failure) = &cluster.failure {
         text.push_str(&explain(failure, cluster.seconds, style));
     }

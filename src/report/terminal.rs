@@ -234,7 +234,12 @@ fn detail(state: &ClusterState, outcome: &Outcome) -> Option<String> {
             .plan
             .as_ref()
             .map(|plan| words::changes(&plan.counts())),
-        Outcome::Failed(failure) => Some(visible(&failure.to_string()).into_owned()),
+        // The rest of what was seen stands in the summary.
+        Outcome::Failed(failure) => {
+            let told = failure.to_string();
+            let first = told.lines().next().unwrap_or_default();
+            Some(visible(first).into_owned())
+        }
         Outcome::Skipped { reason: why } | Outcome::Cancelled { during: why } => {
             Some(visible(why).into_owned())
         }

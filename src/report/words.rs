@@ -6,7 +6,7 @@ use console::measure_text_width;
 
 use super::aggregate::Tally;
 use super::document::OutcomeKind;
-use crate::event::RunStarted;
+use crate::event::{CheckOutcome, CheckResult, RunStarted};
 use crate::reconcile::plan::Counts;
 use crate::style::{Ink, Style};
 use crate::text::{count, visible};
@@ -103,6 +103,41 @@ pub(super) fn changes(counts: &Counts) -> String {
     } else {
         told.join(" ")
     }
+}
+
+/// `check ebs-volume failed, 12.3 s: …`, and what was seen, a line each.
+pub(super) fn check(check: &CheckResult) -> Vec<String> {
+    let outcome = check.outcome.as_str();
+    let head = match check.outcome {
+        CheckOutcome::Skipped => format!("check {} {outcome}", check.name),
+        _ => format!("check {} {outcome}, {:.1} s", check.name, check.seconds),
+    };
+    let mut seen = check.message.iter().flat_map(|message| message.lines());
+    let head = match seen.next() {
+        Some(cause) => format!("{head}: {cause}"),
+        None => head,
+    };
+    let rest = seen.map(|line| format!("  {line}"));
+    std::iter::once(head).chain(rest).collect()
+}
+
+/// `26 checks: 25 passed, 1 failed`.
+pub(super) fn checks(checks: &[CheckResult]) -> String {
+    let outcomes = [
+        CheckOutcome::Passed,
+        CheckOutcome::Failed,
+        CheckOutcome::Skipped,
+    ];
+    let told: Vec<_> = outcomes
+        .into_iter()
+        .map(|outcome| {
+            let n = checks.iter().filter(|c| c.outcome == outcome).count();
+            (n, outcome)
+        })
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, outcome)| format!("{n} {}", outcome.as_str()))
+        .collect();
+    format!("{}: {}", count(checks.len(), "check"), told.join(", "))
 }
 
 /// `14 calls (4 deep)`: calls made, and how many had to wait for one another.

@@ -16,6 +16,7 @@ use crate::fanout::{Turn, Work, WorkOutcome};
 use crate::inventory::{Cluster, EksVersion};
 use crate::reconcile::plan::{Action, PLAN_SCHEMA_VERSION, Plan, ResourceChange, Rung};
 use crate::reconcile::{Applied, Error, Fingerprint, Progress, climb};
+use crate::verify::Chosen;
 
 /// How far a run goes with each cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub enum Mode {
     Apply,
     /// Take apart what psk made.
     Destroy(Destroy),
+    /// Change nothing that is there, and check that the cluster works.
+    Verify,
 }
 
 /// How a cluster is destroyed.
@@ -44,7 +47,8 @@ impl Mode {
     pub fn writes(self) -> bool {
         match self {
             Self::Plan | Self::Drift => false,
-            Self::Apply => true,
+            // Checks write what they need, and take it away again.
+            Self::Apply | Self::Verify => true,
             Self::Destroy(destroy) => !destroy.dry_run,
         }
     }
@@ -63,6 +67,7 @@ pub struct ClusterWork {
     settings: BTreeMap<String, String>,
     commit: Option<String>,
     checked: Mutex<HashMap<String, Checked>>,
+    pub(super) checks: Chosen,
 }
 
 /// A plan that was made, and what it was made from.
@@ -117,7 +122,13 @@ impl ClusterWork {
             settings: BTreeMap::new(),
             commit: None,
             checked: Mutex::default(),
+            checks: Chosen::default(),
         }
+    }
+
+    /// The same work, with only the chosen checks.
+    pub fn with_checks(self, checks: Chosen) -> Self {
+        Self { checks, ..self }
     }
 
     /// The same work, held to plans that were reviewed, by cluster.
@@ -376,6 +387,9 @@ impl ClusterWork {
             );
             return Err(failure(Step::Session, [error]));
         };
+        if self.mode == Mode::Verify {
+            return self.verify(turn, cluster).await;
+        }
         if let Mode::Destroy(destroy) = self.mode {
             return self.destroy(turn, cluster, destroy).await;
         }
@@ -387,7 +401,9 @@ impl ClusterWork {
             }
         };
         match self.mode {
-            Mode::Plan | Mode::Drift => Ok(outcome(planned.found.plan.counts().changed())),
+            Mode::Plan | Mode::Drift | Mode::Verify => {
+                Ok(outcome(planned.found.plan.counts().changed()))
+            }
             Mode::Apply | Mode::Destroy(_) => self.apply(turn, cluster, planned).await,
         }
     }

@@ -5,5 +5,6 @@ pub mod saved;
 mod cluster;
 mod destroy;
 mod drift;
+mod verify;
 
 pub use cluster::{ClusterWork, Destroy, Found, Mode};

@@ -6,15 +6,17 @@ use insta::assert_snapshot;
 
 use crate::harness::{contents, psk};
 
-const SUBCOMMANDS: [&str; 11] = [
+const SUBCOMMANDS: [&str; 13] = [
     "fanout",
     "plan",
     "apply",
     "drift",
     "destroy",
+    "verify",
     "inventory",
     "pipeline",
     "iam",
+    "kube",
     "lab",
     "completions",
     "man",
@@ -35,6 +37,8 @@ fn help() {
         ("inventory-import", ["inventory", "import", "--help"]),
         ("pipeline-generate", ["pipeline", "generate", "--help"]),
         ("iam-policy", ["iam", "policy", "--help"]),
+        ("kube-config", ["kube", "config", "--help"]),
+        ("kube-token", ["kube", "token", "--help"]),
         ("lab-up", ["lab", "up", "--help"]),
         ("lab-run", ["lab", "run", "--help"]),
     ] {

@@ -9,6 +9,7 @@
 
 mod apply;
 mod base;
+mod baseline;
 mod ci;
 mod credentials;
 mod destroy;
@@ -21,6 +22,7 @@ mod iam;
 mod interrupt;
 mod inventory;
 mod kills;
+mod kube;
 mod lab;
 #[path = "../peers/mod.rs"]
 mod peers;
@@ -29,3 +31,4 @@ mod pipeline;
 mod refusals;
 mod saved_plan;
 mod secrets;
+mod verify;

@@ -1,0 +1,71 @@
+//! `psk verify`: does the cluster work?
+
+use std::process::ExitCode;
+
+use super::run::{self, RunArgs, Wish};
+use super::{Context, Error};
+use crate::reconcile::Polling;
+use crate::rollout::Mode;
+use crate::verify::{CHECKS, Chosen};
+
+/// Check that a role's clusters, or one cluster, work.
+///
+/// Makes nodes, volumes and pods of its own in each cluster, and removes them again. Changes nothing
+/// else. Ends with exit code 10 where a check fails.
+#[derive(Debug, clap::Args)]
+#[command(after_help = checks())]
+pub(super) struct Args {
+    /// The role (release tier) to verify.
+    #[arg(
+        long,
+        value_name = "ROLE",
+        required_unless_present = "cluster",
+        conflicts_with = "cluster"
+    )]
+    role: Option<String>,
+    /// The one cluster to verify.
+    #[arg(long, value_name = "CLUSTER")]
+    cluster: Option<String>,
+    /// Run only this check; may be given more than once.
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Don't run this check; may be given more than once.
+    #[arg(long, value_name = "NAME")]
+    skip: Vec<String>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// The checks, as the help tells them.
+fn checks() -> String {
+    let lines = CHECKS
+        .iter()
+        .map(|check| format!("\n  {:<24}{}", check.name, check.about));
+    std::iter::once("Checks:".to_owned()).chain(lines).collect()
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error> {
+    let chosen = Chosen {
+        only: args.only,
+        skip: args.skip,
+    };
+    if let [first, ..] = chosen.unknown()[..] {
+        let names: Vec<_> = CHECKS.iter().map(|check| check.name).collect();
+        return Err(Error::usage(
+            format!("there is no check {first:?}"),
+            format!("the checks are {}", names.join(", ")),
+        ));
+    }
+    let wish = Wish {
+        command: "verify",
+        role: args.role,
+        cluster: args.cluster,
+        shard: None,
+        saved: None,
+        mode: Mode::Verify,
+        polling: Polling::default(),
+        force_upgrade: None,
+    };
+    let ran = run::run_checks(wish, chosen, args.run, context).await?;
+    Ok(ran.exit().into())
+}

@@ -1,0 +1,656 @@
+//! The client of one cluster's Kubernetes API: trusts the cluster's own authority and no other, makes
+//! its own tokens, repeats what may pass, and counts every call like those to AWS.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, Request};
+use kube::client::Body;
+use rand::RngExt;
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+use super::endpoint::Endpoint;
+use super::kind::Kind;
+use super::proxy::proxy_for;
+use super::token::{Token, Tokens};
+use super::{Error, MANAGER};
+use crate::aws::Session;
+use crate::calls;
+
+/// For how long a call that gets no answer, or one that may pass, is repeated. An API server that is
+/// scaled or replaced is away for less.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// The longest pause between two attempts of a call, unless the API server asks for more.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// An answer takes no longer than this; the API server itself gives up after a minute.
+const ANSWER: Duration = Duration::from_secs(65);
+
+/// Calls to one cluster that are under way at once, so that a fleet's don't use up the connections
+/// that a process may have. Watches are not counted among them.
+const MOST_IN_FLIGHT: usize = 6;
+
+/// Objects per page of a list.
+const PAGE: &str = "500";
+
+/// The client of one cluster. Clones share connections, token and count.
+#[derive(Clone)]
+pub struct Access(Arc<Inner>);
+
+struct Inner {
+    cluster: String,
+    client: kube::Client,
+    tokens: Tokens,
+    places: Semaphore,
+}
+
+/// One call.
+pub(super) struct Call {
+    pub(super) method: Method,
+    /// What is done, as audit logs have it: `list`, `patch`, …
+    pub(super) verb: &'static str,
+    /// To what (`pods`).
+    pub(super) resource: String,
+    /// Path and query.
+    pub(super) target: String,
+    pub(super) content_type: Option<&'static str>,
+    pub(super) body: Vec<u8>,
+    /// What is being done, for messages.
+    pub(super) doing: String,
+}
+
+/// How an apply is done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Apply {
+    /// Only say what would come out.
+    pub dry_run: bool,
+    /// Take over fields that others own.
+    pub force: bool,
+}
+
+/// A list, and the version of the past that it shows.
+#[derive(Debug, Clone)]
+pub struct List<T> {
+    /// The objects.
+    pub items: Vec<T>,
+    /// The version from which a watch goes on.
+    pub version: String,
+}
+
+impl Access {
+    /// A client of `cluster`, as whom `session` is. Calls nothing yet.
+    ///
+    /// # Errors
+    /// The endpoint, its authority or the proxy for it can't be understood.
+    pub fn new(session: &Session, cluster: &str, endpoint: &Endpoint) -> Result<Self, Error> {
+        let refused = |cause: String| {
+            let next = "check what DescribeCluster says of the cluster, and the proxy variables";
+            Error::new(
+                format!("preparing to reach the Kubernetes API of {cluster}"),
+                cause,
+                next,
+            )
+        };
+        let server: Url = endpoint.url.parse().map_err(|error: url::ParseError| {
+            refused(format!("{} is no URL: {error}", endpoint.url))
+        })?;
+        let uri = endpoint
+            .url
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| refused(error.to_string()))?;
+        let mut config = kube::Config::new(uri);
+        config.root_cert = Some(authority(&endpoint.certificate_authority).map_err(refused)?);
+        config.proxy_url = match proxy_for(session.env(), &server) {
+            Some(proxy) => Some(proxy.parse().map_err(|error: http::uri::InvalidUri| {
+                refused(format!("the proxy for it is no URL: {error}"))
+            })?),
+            None => None,
+        };
+        config.connect_timeout = Some(Duration::from_secs(5));
+        // Attempts are made here, where they are counted.
+        config.default_retry = false;
+        let client = kube::Client::try_from(config).map_err(|error| refused(error.to_string()))?;
+        Ok(Self(Arc::new(Inner {
+            cluster: cluster.to_owned(),
+            client,
+            tokens: Tokens::new(session.clone(), cluster),
+            places: Semaphore::new(MOST_IN_FLIGHT),
+        })))
+    }
+
+    /// The cluster's name.
+    pub fn cluster(&self) -> &str {
+        &self.0.cluster
+    }
+
+    /// A token for programs that psk runs against the cluster.
+    ///
+    /// # Errors
+    /// There are no credentials to sign it with.
+    pub async fn token(&self) -> Result<Token, Error> {
+        self.0.tokens.token().await
+    }
+
+    /// One object.
+    ///
+    /// # Errors
+    /// The call's own failure; also where the object isn't there.
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<T, Error> {
+        let call = self.call(Method::GET, "get", kind, namespace, Some(name), &[]);
+        self.read(call).await
+    }
+
+    /// All objects of a kind that the selectors pick, in a namespace or over all.
+    ///
+    /// # Errors
+    /// The call's own failure.
+    pub async fn list<T: DeserializeOwned>(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        selection: &Selection,
+    ) -> Result<List<T>, Error> {
+        let mut items = Vec::new();
+        let mut from = String::new();
+        loop {
+            let mut query = selection.query();
+            query.push(("limit", PAGE.to_owned()));
+            if !from.is_empty() {
+                query.push(("continue", from));
+            }
+            let call = self.call(Method::GET, "list", kind, namespace, None, &query);
+            let doing = call.doing.clone();
+            let page: Value = self.read(call).await?;
+            let text = |path: &str| page.pointer(path).and_then(Value::as_str).unwrap_or("");
+            let version = text("/metadata/resourceVersion").to_owned();
+            from = text("/metadata/continue").to_owned();
+            let found = page.get("items").and_then(Value::as_array);
+            for item in found.into_iter().flatten() {
+                items.push(T::deserialize(item).map_err(|error| unreadable(&doing, &error))?);
+            }
+            if from.is_empty() {
+                return Ok(List { items, version });
+            }
+        }
+    }
+
+    /// Server-side apply in psk's name. Gives the object that came out, or would.
+    ///
+    /// # Errors
+    /// The call's own failure, conflicts with other managers among them.
+    pub async fn apply(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        name: &str,
+        object: &Value,
+        how: Apply,
+    ) -> Result<Value, Error> {
+        let mut query = vec![
+            ("fieldManager", MANAGER.to_owned()),
+            ("fieldValidation", "Strict".to_owned()),
+        ];
+        if how.dry_run {
+            query.push(("dryRun", "All".to_owned()));
+        }
+        if how.force {
+            query.push(("force", "true".to_owned()));
+        }
+        let mut call = self.call(Method::PATCH, "apply", kind, namespace, Some(name), &query);
+        if how.dry_run {
+            call.doing = format!("comparing {kind} {name} in {}", self.cluster());
+        }
+        call.content_type = Some("application/apply-patch+yaml");
+        call.body = object.to_string().into_bytes();
+        self.read(call).await
+    }
+
+    /// Makes an object. One that psk made a moment ago, in an attempt whose answer was lost, is no
+    /// error; so names must be one's own.
+    ///
+    /// # Errors
+    /// The call's own failure.
+    pub async fn create(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        object: &Value,
+    ) -> Result<(), Error> {
+        let name = object.pointer("/metadata/name").and_then(Value::as_str);
+        let query = [("fieldManager", MANAGER.to_owned())];
+        let mut call = self.call(Method::POST, "create", kind, namespace, None, &query);
+        call.doing = format!(
+            "making {kind} {} in {}",
+            name.unwrap_or_default(),
+            self.cluster()
+        );
+        call.content_type = Some("application/json");
+        call.body = object.to_string().into_bytes();
+        match self.send(call).await {
+            Err(error) if !error.is_already_exists() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Changes some fields of an object, by a JSON merge patch.
+    ///
+    /// # Errors
+    /// The call's own failure.
+    pub async fn merge(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        name: &str,
+        patch: &Value,
+    ) -> Result<(), Error> {
+        let query = [("fieldManager", MANAGER.to_owned())];
+        let mut call = self.call(Method::PATCH, "patch", kind, namespace, Some(name), &query);
+        call.content_type = Some("application/merge-patch+json");
+        call.body = patch.to_string().into_bytes();
+        self.send(call).await.map(drop)
+    }
+
+    /// Removes an object and all that it owns. One that isn't there is no error.
+    ///
+    /// # Errors
+    /// The call's own failure.
+    pub async fn delete(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<(), Error> {
+        let mut call = self.call(Method::DELETE, "delete", kind, namespace, Some(name), &[]);
+        call.content_type = Some("application/json");
+        call.body =
+            br#"{"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Background"}"#
+                .to_vec();
+        match self.send(call).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The last lines of a pod's log.
+    ///
+    /// # Errors
+    /// The call's own failure.
+    pub async fn log(&self, namespace: &str, pod: &str, lines: u32) -> Result<String, Error> {
+        let query = [("tailLines", lines.to_string())];
+        let mut call = self.call(
+            Method::GET,
+            "log",
+            &super::kinds::POD,
+            Some(namespace),
+            Some(pod),
+            &query,
+        );
+        call.target = call.target.replacen('?', "/log?", 1);
+        call.doing = format!("reading the log of pod {pod} in {}", self.cluster());
+        let text = self.send(call).await?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// What an API group version offers (`v1`, `apps/v1`), as discovery tells it.
+    ///
+    /// # Errors
+    /// The call's own failure; also where the group version isn't there.
+    pub(super) async fn discover(&self, api_version: &str) -> Result<Vec<Kind>, Error> {
+        let target = match api_version.contains('/') {
+            true => format!("/apis/{api_version}"),
+            false => format!("/api/{api_version}"),
+        };
+        let call = Call {
+            method: Method::GET,
+            verb: "get",
+            resource: target.clone(),
+            target,
+            content_type: None,
+            body: Vec::new(),
+            doing: format!("asking {} for what {api_version} holds", self.cluster()),
+        };
+        let answer: Value = self.read(call).await?;
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let resources = answer.get("resources").and_then(Value::as_array);
+        let kinds = resources.into_iter().flatten().filter_map(|resource| {
+            let text = |key: &str| resource.get(key)?.as_str();
+            let plural = text("name").filter(|name| !name.contains('/'))?;
+            Some(Kind {
+                group: group.to_owned().into(),
+                version: version.to_owned().into(),
+                kind: text("kind")?.to_owned().into(),
+                plural: plural.to_owned().into(),
+                namespaced: resource.get("namespaced")?.as_bool()?,
+            })
+        });
+        Ok(kinds.collect())
+    }
+
+    /// The version of a group that the cluster prefers (`apps/v1`).
+    ///
+    /// # Errors
+    /// The call's own failure; also where the group isn't there.
+    pub(super) async fn preferred_version(&self, group: &str) -> Result<String, Error> {
+        let target = format!("/apis/{group}");
+        let call = Call {
+            method: Method::GET,
+            verb: "get",
+            resource: target.clone(),
+            target,
+            content_type: None,
+            body: Vec::new(),
+            doing: format!("asking {} for the group {group}", self.cluster()),
+        };
+        let doing = call.doing.clone();
+        let answer: Value = self.read(call).await?;
+        let version = answer.pointer("/preferredVersion/groupVersion");
+        version
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .ok_or_else(|| Error::new(doing, "it names no version", "report this as a bug"))
+    }
+
+    pub(super) fn call(
+        &self,
+        method: Method,
+        verb: &'static str,
+        kind: &Kind,
+        namespace: Option<&str>,
+        name: Option<&str>,
+        query: &[(&str, String)],
+    ) -> Call {
+        let mut target = kind.path(namespace);
+        if let Some(name) = name {
+            target.push('/');
+            target.push_str(name);
+        }
+        target.push('?');
+        let target = Serializer::new(target).extend_pairs(query).finish();
+        let of = name.map(|name| format!(" {name}")).unwrap_or_default();
+        let verb_ing = match verb {
+            "get" => "reading",
+            "list" => "listing",
+            "watch" => "watching",
+            "apply" => "applying",
+            "delete" => "removing",
+            _ => "changing",
+        };
+        Call {
+            method,
+            verb,
+            resource: kind.plural.to_string(),
+            target,
+            content_type: None,
+            body: Vec::new(),
+            doing: match name {
+                Some(_) => format!("{verb_ing} {kind}{of} in {}", self.cluster()),
+                None => format!("{verb_ing} {} in {}", kind.plural, self.cluster()),
+            },
+        }
+    }
+
+    async fn read<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
+        let doing = call.doing.clone();
+        let body = self.send(call).await?;
+        serde_json::from_slice(&body).map_err(|error| unreadable(&doing, &error))
+    }
+
+    /// Sends a call as often as it takes, within bounds, and counts it.
+    async fn send(&self, call: Call) -> Result<Vec<u8>, Error> {
+        // The semaphore is never closed, so there always comes a place.
+        let _place = self.0.places.acquire().await;
+        let began_at = calls::depth();
+        let deadline = Instant::now() + PATIENCE;
+        let (mut attempts, mut throttles, mut renewed) = (0, 0, false);
+        let outcome = loop {
+            attempts += 1;
+            let token = match self.token().await {
+                Ok(token) => token,
+                Err(error) => break Err(error),
+            };
+            let (error, asked) = match self.attempt(&call, &token).await {
+                Attempt::Answered(body) => break Ok(body),
+                Attempt::Refused(error, _) if error.is_unauthorized() && !renewed => {
+                    // Clocks differ, and STS forgets sessions that were revoked: one new token may
+                    // help, a second can't.
+                    renewed = true;
+                    self.0.tokens.refused(&token).await;
+                    continue;
+                }
+                Attempt::Refused(error, _) if !may_pass(error.code) => break Err(error),
+                Attempt::Refused(error, asked) => (error, asked),
+                Attempt::Unreached(error) => (error, None),
+            };
+            throttles += u64::from(error.code == Some(429));
+            let pause = pause(attempts, asked);
+            if Instant::now() + pause > deadline {
+                break Err(error);
+            }
+            tokio::time::sleep(pause).await;
+        };
+        let operation = format!("kubernetes:{} {}", call.verb, call.resource);
+        calls::record(&operation, began_at, attempts, throttles);
+        outcome
+    }
+
+    async fn attempt(&self, call: &Call, token: &Token) -> Attempt {
+        let request = match request(call, token) {
+            Ok(request) => request.map(Body::from),
+            Err(error) => {
+                let error = Error::new(call.doing.clone(), error, "report this as a bug");
+                return Attempt::Refused(error, None);
+            }
+        };
+        let exchange = async {
+            let answer = self.0.client.send(request).await?;
+            let (parts, body) = answer.into_parts();
+            Ok::<_, kube::Error>((parts, body.collect_bytes().await?))
+        };
+        let doing = || call.doing.clone();
+        match tokio::time::timeout(ANSWER, exchange).await {
+            Err(_) => {
+                let cause = format!("no answer came within {} s", ANSWER.as_secs());
+                Attempt::Unreached(Error::unreached(doing(), cause))
+            }
+            Ok(Err(error)) => Attempt::Unreached(Error::unreached(doing(), innermost(&error))),
+            Ok(Ok((parts, body))) if parts.status.is_success() => Attempt::Answered(body.to_vec()),
+            Ok(Ok((parts, body))) => {
+                let error = Error::answered(doing(), parts.status.as_u16(), &body);
+                Attempt::Refused(error, retry_after(&parts.headers))
+            }
+        }
+    }
+
+    /// The client and a request that it sends by itself, for a watch.
+    pub(super) async fn streamed(
+        &self,
+        call: &Call,
+    ) -> Result<(kube::Client, Request<Vec<u8>>, Token), Error> {
+        let token = self.token().await?;
+        let request = request(call, &token)
+            .map_err(|error| Error::new(call.doing.clone(), error, "report this as a bug"))?;
+        Ok((self.0.client.clone(), request, token))
+    }
+
+    /// Forgets a token that the API server refused.
+    pub(super) async fn refused(&self, token: &Token) {
+        self.0.tokens.refused(token).await;
+    }
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Access")
+            .field("cluster", &self.0.cluster)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which objects of a kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Which labels they have (`app=karpenter`); all where empty.
+    pub labels: String,
+    /// What their fields say (`metadata.name=x`); anything where empty.
+    pub fields: String,
+}
+
+impl Selection {
+    /// Objects with these labels.
+    pub fn labels(labels: impl Into<String>) -> Self {
+        Self {
+            labels: labels.into(),
+            fields: String::new(),
+        }
+    }
+
+    /// Objects whose fields say this.
+    pub fn fields(fields: impl Into<String>) -> Self {
+        Self {
+            labels: String::new(),
+            fields: fields.into(),
+        }
+    }
+
+    pub(super) fn query(&self) -> Vec<(&'static str, String)> {
+        [
+            ("labelSelector", &self.labels),
+            ("fieldSelector", &self.fields),
+        ]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (name, value.clone()))
+        .collect()
+    }
+}
+
+/// How one attempt of a call ended.
+enum Attempt {
+    Answered(Vec<u8>),
+    /// The API server said no, and perhaps when to ask again.
+    Refused(Error, Option<Duration>),
+    /// There was no answer.
+    Unreached(Error),
+}
+
+/// Whether what was answered with this status may be asked again.
+fn may_pass(code: Option<u16>) -> bool {
+    matches!(code, Some(429 | 500 | 502 | 503 | 504))
+}
+
+/// How long to wait before the next attempt: as long as the API server asks, else ever longer, with
+/// jitter.
+fn pause(attempts: u32, asked: Option<Duration>) -> Duration {
+    let own = Duration::from_millis(100)
+        .saturating_mul(2_u32.saturating_pow(attempts))
+        .min(LONGEST_PAUSE);
+    asked.unwrap_or_else(|| own.mul_f64(rand::rng().random_range(0.75..=1.0)))
+}
+
+/// The API server gives `Retry-After` in seconds.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn request(call: &Call, token: &Token) -> Result<Request<Vec<u8>>, String> {
+    let mut request = Request::builder()
+        .method(&call.method)
+        .uri(&call.target)
+        .header(ACCEPT, "application/json")
+        .body(call.body.clone())
+        .map_err(|error| error.to_string())?;
+    let bearer = format!("Bearer {}", token.secret.expose_secret());
+    let mut bearer = HeaderValue::try_from(bearer).map_err(|_| "the token is no header")?;
+    bearer.set_sensitive(true);
+    request.headers_mut().insert(AUTHORIZATION, bearer);
+    if let Some(content_type) = call.content_type {
+        let value = HeaderValue::from_static(content_type);
+        request.headers_mut().insert(CONTENT_TYPE, value);
+    }
+    Ok(request)
+}
+
+/// The certificates of an authority that is given as base64 of PEM.
+fn authority(encoded: &str) -> Result<Vec<Vec<u8>>, String> {
+    let text = data_encoding::BASE64
+        .decode(encoded.trim().as_bytes())
+        .map_err(|error| format!("the certificate authority is no base64: {error}"))?;
+    let found = pem::parse_many(text)
+        .map_err(|error| format!("the certificate authority is no PEM: {error}"))?;
+    let certificates: Vec<_> = found
+        .into_iter()
+        .filter(|block| block.tag() == "CERTIFICATE")
+        .map(pem::Pem::into_contents)
+        .collect();
+    if certificates.is_empty() {
+        // Without one, the client would trust the system's.
+        return Err("the certificate authority holds no certificate".to_owned());
+    }
+    Ok(certificates)
+}
+
+fn unreadable(doing: &str, error: &serde_json::Error) -> Error {
+    Error::new(
+        doing,
+        format!("the answer can't be read: {error}"),
+        "check that the endpoint is a Kubernetes API server; if it is, report this as a bug",
+    )
+}
+
+/// The message at the bottom of the chain of sources, which names the cause.
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |e| e.source())
+        .last()
+        .map_or_else(String::new, ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_what_the_server_asks_for_is_obeyed() {
+        let asked = Some(Duration::from_secs(7));
+        assert_eq!(pause(1, asked), Duration::from_secs(7));
+        for attempts in 1..12 {
+            let longest = Duration::from_millis(100 << attempts).min(LONGEST_PAUSE);
+            let pause = pause(attempts, None);
+            assert!(
+                pause <= longest && pause >= longest.mul_f64(0.7),
+                "{attempts}: {pause:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_authority_without_a_certificate_is_refused() {
+        let encode = |text: &str| data_encoding::BASE64.encode(text.as_bytes());
+        assert!(authority("!").unwrap_err().contains("no base64"));
+        assert!(
+            authority(&encode("hello"))
+                .unwrap_err()
+                .contains("holds no certificate")
+        );
+        let key = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
+        assert!(authority(&encode(key)).is_err());
+        let two = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".repeat(2);
+        assert_eq!(
+            authority(&encode(&two)).unwrap(),
+            [vec![0, 0, 0], vec![0, 0, 0]]
+        );
+    }
+}

@@ -1,0 +1,36 @@
+//! The inside of a cluster: its Kubernetes API, and what psk keeps there.
+
+pub mod baseline;
+pub mod drains;
+pub mod helm;
+
+mod access;
+mod applied_set;
+mod compare;
+mod compatibility;
+mod connection;
+mod endpoint;
+mod error;
+mod karpenter;
+mod kind;
+mod kubeconfig;
+mod late;
+mod manifest;
+mod object;
+mod proxy;
+mod token;
+mod watch;
+
+pub use access::{Access, Apply, List, Selection};
+pub use connection::Connection;
+pub use endpoint::Endpoint;
+pub use error::{Conflict, Error};
+pub use kind::{Kind, kinds};
+pub use kubeconfig::{Subject, TokenMaker, kubeconfig, merged};
+pub use late::Late;
+pub use manifest::{FOLDER as MANIFESTS, Manifest, of_teams};
+pub use token::{Token, Tokens};
+pub use watch::{Objects, Waited, Watched, key, typed};
+
+/// The name under which psk owns fields.
+pub const MANAGER: &str = "psk";

@@ -1,0 +1,237 @@
+//! Waiting for a condition of objects by watching them, whatever happens to the watch.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::StreamExt;
+use http::Method;
+use kube::core::WatchEvent;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::access::{Selection, innermost};
+use super::kind::Kind;
+use super::{Access, Error};
+use crate::calls;
+
+/// After this long the API server ends a watch, and the next begins where it ended.
+const WATCH: Duration = Duration::from_secs(120);
+
+/// A watch that is silent for this much longer than it should last is taken for dead.
+const DEAD: Duration = Duration::from_secs(15);
+
+/// The pause before a watch or list that failed is tried again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Objects by namespace and name (`kube-system/coredns`; the name alone where there is no namespace).
+pub type Objects = BTreeMap<String, Value>;
+
+/// What to watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// The kind of the objects.
+    pub kind: Kind,
+    /// Their namespace; all where there is none.
+    pub namespace: Option<String>,
+    /// Which of them.
+    pub selection: Selection,
+}
+
+/// How a watch for a condition ended.
+#[derive(Debug)]
+pub enum Waited<T> {
+    /// The condition came about, and this with it.
+    Met(T),
+    /// The deadline passed. What was there last, and what kept the watch from going on, if anything
+    /// did.
+    TooLate(Objects, Option<Error>),
+}
+
+impl Access {
+    /// Watches objects until `decide` finds in them what it looks for, or the deadline passes. A
+    /// watch that is cut off goes on where it was; one whose past is gone begins anew; while the API
+    /// server is away it is tried again.
+    ///
+    /// # Errors
+    /// What can't pass by waiting: psk may not watch, or the API server knows no such kind.
+    pub async fn watch_until<T>(
+        &self,
+        watched: &Watched,
+        deadline: Instant,
+        mut decide: impl FnMut(&Objects) -> Option<T> + Send,
+    ) -> Result<Waited<T>, Error> {
+        let mut objects = Objects::new();
+        let mut trouble = None;
+        let watching = async {
+            loop {
+                let listed = self
+                    .list::<Value>(
+                        &watched.kind,
+                        watched.namespace.as_deref(),
+                        &watched.selection,
+                    )
+                    .await;
+                let mut version = match listed {
+                    Ok(list) => {
+                        objects = list.items.into_iter().map(|o| (key(&o), o)).collect();
+                        list.version
+                    }
+                    Err(error) if is_final(&error) => return Err(error),
+                    Err(error) => {
+                        trouble = Some(error);
+                        tokio::time::sleep(PAUSE).await;
+                        continue;
+                    }
+                };
+                if let Some(found) = decide(&objects) {
+                    return Ok(found);
+                }
+                loop {
+                    match self
+                        .follow(watched, &mut version, &mut objects, &mut decide)
+                        .await
+                    {
+                        Ok(Followed::Met(found)) => return Ok(found),
+                        Ok(Followed::Ended) => trouble = None,
+                        Err(error) if is_final(&error) => return Err(error),
+                        Err(error) => {
+                            // What was missed meanwhile, a list shows.
+                            let expired = error.is_expired();
+                            trouble = Some(error);
+                            if !expired {
+                                tokio::time::sleep(PAUSE).await;
+                            }
+                            break;
+                        }
+                    }
+                }
+            }
+        };
+        match timeout_at(deadline, watching).await {
+            Ok(found) => found.map(Waited::Met),
+            Err(_) => Ok(Waited::TooLate(objects, trouble)),
+        }
+    }
+
+    /// One watch, from a version on until its end.
+    async fn follow<T>(
+        &self,
+        watched: &Watched,
+        version: &mut String,
+        objects: &mut Objects,
+        decide: &mut (impl FnMut(&Objects) -> Option<T> + Send),
+    ) -> Result<Followed<T>, Error> {
+        let mut query = watched.selection.query();
+        query.extend([
+            ("watch", "true".to_owned()),
+            ("allowWatchBookmarks", "true".to_owned()),
+            ("timeoutSeconds", WATCH.as_secs().to_string()),
+            ("resourceVersion", version.clone()),
+        ]);
+        let namespace = watched.namespace.as_deref();
+        let call = self.call(Method::GET, "watch", &watched.kind, namespace, None, &query);
+        let doing = || call.doing.clone();
+        let lost = |error: &kube::Error| match error {
+            kube::Error::Api(status) => {
+                let body = serde_json::to_vec(&**status).unwrap_or_default();
+                Error::answered(doing(), status.code, &body)
+            }
+            other => Error::unreached(doing(), innermost(other)),
+        };
+        let silent = || Error::unreached(doing(), "the watch went silent".to_owned());
+
+        let began_at = calls::depth();
+        let (client, request, token) = self.streamed(&call).await?;
+        let opened = timeout(DEAD, client.request_events::<Value>(request)).await;
+        calls::record(
+            &format!("kubernetes:watch {}", watched.kind.plural),
+            began_at,
+            1,
+            0,
+        );
+        let events = match opened.map_err(|_| silent())? {
+            Ok(events) => events,
+            Err(error) => {
+                let error = lost(&error);
+                if error.is_unauthorized() {
+                    self.refused(&token).await;
+                }
+                return Err(error);
+            }
+        };
+        let mut events = std::pin::pin!(events);
+        loop {
+            let event = timeout(WATCH + DEAD, events.next()).await;
+            let Some(event) = event.map_err(|_| silent())? else {
+                return Ok(Followed::Ended);
+            };
+            match event.map_err(|error| lost(&error))? {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                    remember(version, &object);
+                    objects.insert(key(&object), object);
+                }
+                WatchEvent::Deleted(object) => {
+                    remember(version, &object);
+                    objects.remove(&key(&object));
+                }
+                WatchEvent::Bookmark(bookmark) => {
+                    version.clone_from(&bookmark.metadata.resource_version);
+                    continue;
+                }
+                WatchEvent::Error(status) => {
+                    let body = serde_json::to_vec(&status).unwrap_or_default();
+                    return Err(Error::answered(doing(), status.code, &body));
+                }
+            }
+            if let Some(found) = decide(objects) {
+                return Ok(Followed::Met(found));
+            }
+        }
+    }
+}
+
+/// How one watch ended.
+enum Followed<T> {
+    Met(T),
+    Ended,
+}
+
+/// What waiting can't change. A kind that isn't known may come to be known, but whoever waits for
+/// that has another condition. A token that is refused is made anew once by every call.
+fn is_final(error: &Error) -> bool {
+    error.code == Some(403) || error.is_unknown_kind()
+}
+
+fn remember(version: &mut String, object: &Value) {
+    if let Some(now) = object
+        .pointer("/metadata/resourceVersion")
+        .and_then(Value::as_str)
+    {
+        now.clone_into(version);
+    }
+}
+
+/// `namespace/name`, or the name.
+pub fn key(object: &Value) -> String {
+    let text = |path: &str| object.pointer(path).and_then(Value::as_str);
+    let name = text("/metadata/name").unwrap_or_default();
+    match text("/metadata/namespace") {
+        Some(namespace) => format!("{namespace}/{name}"),
+        None => name.to_owned(),
+    }
+}
+
+/// An object as its type.
+///
+/// # Errors
+/// It isn't of that type.
+pub fn typed<T: DeserializeOwned>(object: &Value) -> Result<T, Error> {
+    T::deserialize(object).map_err(|error| {
+        Error::new(
+            format!("reading {}", key(object)),
+            error.to_string(),
+            "report this as a bug",
+        )
+    })
+}
