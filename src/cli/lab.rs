@@ -384,6 +384,9 @@ fn clusters(inventory: &Inventory) -> Result<(Vec<Cluster>, Vec<Secret>), Error>
 fn cluster_seed(cluster: &Cluster, pipeline: &str) -> ClusterSeed {
     let s = &cluster.settings;
     ClusterSeed {
+        // What is inside the clusters isn't asked for yet.
+        objects: Vec::new(),
+        karpenter: None,
         name: cluster.name.to_string(),
         role: cluster.role.clone(),
         account: s.aws_account_id.to_string(),

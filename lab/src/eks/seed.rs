@@ -75,6 +75,8 @@ pub enum SeedError {
 /// What others may know of a cluster that was put into a region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seeded {
+    /// Id of the cluster, of which one made again under its name has another.
+    pub id: String,
     /// Id of the security group that EKS made for it.
     pub security_group: String,
     /// URL of the issuer of its service accounts' tokens.
@@ -104,6 +106,7 @@ pub(crate) fn seed(
     plan.admit(&mut made);
     insights::refreshed(&mut made, &region.findings, now);
     let seeded = Seeded {
+        id: made.id.clone(),
         security_group: made.security_group(),
         issuer: made.issuer(),
     };

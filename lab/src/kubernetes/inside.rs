@@ -6,9 +6,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::facts::Facts;
 use super::files::Files;
 use super::logs::Logs;
 use super::object::{Object, key, key_of};
+use super::planted::Planted;
 use super::timers::Timers;
 use super::troubles::Trouble;
 use super::{kinds, object};
@@ -37,6 +39,10 @@ pub struct Inside {
     pub(super) files: Files,
     /// What containers have said.
     pub(super) logs: Logs,
+    /// What was installed: what it was like then, by kind and name.
+    pub(super) installed: BTreeMap<String, String>,
+    /// What it has from the start; taken once that is there.
+    pub(super) planted: Option<Planted>,
     /// Until when its API server is away, in real time.
     pub away_until: Option<Timestamp>,
     /// What goes wrong in it.
@@ -44,6 +50,9 @@ pub struct Inside {
     /// Something has changed since the controllers last looked.
     #[serde(skip)]
     pub(super) stirred: bool,
+    /// What AWS said when they did.
+    #[serde(skip)]
+    pub(super) seen: Option<Facts>,
 }
 
 /// One change of one object.
@@ -64,6 +73,19 @@ impl Inside {
             stirred: true,
             ..Self::default()
         }
+    }
+
+    /// The same with more in it.
+    pub(crate) fn with(seed: &str, planted: Planted) -> Self {
+        Self {
+            planted: Some(planted),
+            ..Self::new(seed)
+        }
+    }
+
+    /// Whether nobody has looked at it yet.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.revision == FIRST_REVISION && self.objects.is_empty()
     }
 
     /// The object of that name. `kind` is the plural with its group (`deployments.apps`).

@@ -7,8 +7,6 @@
 //!
 //! Built-in kinds are those that a platform's base needs; further ones come with their definitions.
 
-#![expect(dead_code, reason = "what makes things live comes next")]
-
 mod admission;
 mod apply;
 mod authenticate;
@@ -27,12 +25,14 @@ mod logs;
 mod object;
 mod page;
 mod patch;
+mod planted;
 mod pod_security;
 mod quantity;
 mod request;
 mod schema;
 mod selectors;
 mod serve;
+mod shell;
 mod status;
 mod table;
 mod timers;
@@ -53,6 +53,7 @@ use crate::world::World;
 pub(crate) use self::authenticate::Principal;
 pub(crate) use self::authorize::User;
 pub use self::inside::Inside;
+pub use self::planted::{Chart, Planted};
 pub use self::tls::{Authority, TlsError};
 pub use self::troubles::{Mishap, Trouble};
 
@@ -74,7 +75,7 @@ pub(crate) fn visit<T>(
     let inside = here
         .kubernetes
         .entry(place.id.clone())
-        .or_insert_with(|| controllers::begin(&facts));
+        .or_insert_with(|| Inside::new(&place.id));
     controllers::settle(inside, &facts, now);
     Some(visit(&mut Here {
         inside,

@@ -46,7 +46,10 @@ pub(crate) fn typed(kind: &Kind, object: Value) -> Result<Typed, String> {
         return Ok(Typed { object, unknown });
     }
     let mut object = object;
-    canonical_quantities(&mut object);
+    // A definition's schema has members of these names that are no quantities.
+    if kind.kind != "CustomResourceDefinition" {
+        canonical_quantities(&mut object);
+    }
     let before = object.clone();
     let after = read_as!(kind, object;
         "Namespace" => core::Namespace,

@@ -45,6 +45,13 @@ impl Timers {
         }
     }
 
+    /// Sees to it that someone looks again, and again after that.
+    pub(super) fn again(&mut self, uid: &str, what: &str, every: SignedDuration, now: Timestamp) {
+        if self.passed(uid, what, every, now) {
+            self.passed(uid, what, every, now);
+        }
+    }
+
     /// Sets a timer anew.
     pub(super) fn set(&mut self, uid: &str, what: &str, due: Timestamp) {
         self.0.insert(format!("{uid} {what}"), due);
@@ -64,6 +71,14 @@ impl Timers {
     /// When the next one goes off.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.0.values().min().copied()
+    }
+
+    /// Whether all whose time has come are for something that begins with this word.
+    pub(super) fn are_all_due_of(&self, now: Timestamp, word: &str) -> bool {
+        self.0
+            .iter()
+            .filter(|(_, due)| **due <= now)
+            .all(|(name, _)| name.split(' ').nth(1) == Some(word))
     }
 
     /// Gives up those whose time has come and that nobody asked for.

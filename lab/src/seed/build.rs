@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    ClusterSeed, DEFAULT_HOME, Maker, Seed, accounts, foundation, identity, instances,
+    ClusterSeed, DEFAULT_HOME, Maker, Seed, accounts, foundation, identity, inside, instances,
     interruptions, network, pipeline, storage, terraform, vaults,
 };
 use crate::eks::{self, SeedError};
+use crate::kubernetes::Inside;
 use crate::world::World;
 
 /// How long ago a seeded cluster was made.
@@ -77,7 +78,10 @@ fn make(
     let made = eks::seed(&mut here.eks, &here.ec2, &blueprint, now)?;
     eks::keep_security_groups(&here.eks, &mut here.ec2);
     instances::security_groups(&mut here.ec2, &blueprint, &made.security_group);
-    storage::make(&mut here.efs, &here.ec2, &blueprint, &made.security_group);
+    let file_system = storage::make(&mut here.efs, &here.ec2, &blueprint, &made.security_group);
+    let planted = inside::plant(cluster, maker, &file_system);
+    here.kubernetes
+        .insert(made.id.clone(), Inside::with(&made.id, planted));
     interruptions::queue(&mut here.sqs, &blueprint);
     interruptions::rules(&mut here.events, &blueprint);
     identity::make(world.iam(&cluster.account), &blueprint, &made.issuer);

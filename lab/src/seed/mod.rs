@@ -12,6 +12,7 @@ pub(crate) mod blueprint;
 mod build;
 mod foundation;
 mod identity;
+mod inside;
 mod instances;
 mod interruptions;
 pub(crate) mod network;
@@ -143,8 +144,22 @@ pub struct ClusterSeed {
     pub identity_provider: Option<IdentityProviderSeed>,
     /// What Karpenter's controller may do: inline policies of its role by name.
     pub karpenter_policies: BTreeMap<String, Value>,
+    /// What the settings ask for inside the cluster. In any text, `{{efs}}` stands for the id of the
+    /// cluster's file system.
+    pub objects: Vec<Value>,
+    /// Karpenter as the settings ask for it, if they do.
+    pub karpenter: Option<KarpenterSeed>,
     /// Further tags that the settings ask for on everything.
     pub tags: Vec<(String, String)>,
+}
+
+/// Karpenter's charts as the settings describe them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KarpenterSeed {
+    /// Version of both charts.
+    pub version: String,
+    /// What the controller's chart is given.
+    pub values: Value,
 }
 
 /// An OpenID Connect issuer of people's tokens.

@@ -7,13 +7,13 @@ use crate::ids::stable_hex;
 use crate::{ec2, efs};
 
 /// Makes it, as it is once all of it is available. `cluster_group` is the security group that EKS
-/// made for the cluster.
+/// made for the cluster. Returns its id.
 pub(super) fn make(
     efs: &mut efs::Region,
     ec2: &ec2::Region,
     blueprint: &Blueprint<'_>,
     cluster_group: &str,
-) {
+) -> String {
     let seed = blueprint.seed;
     let since = blueprint.made_at;
     let id = |kind: &str, of: &str| {
@@ -58,5 +58,7 @@ pub(super) fn make(
         };
         efs.mount_targets.insert(target.id.clone(), target);
     }
-    efs.file_systems.insert(file_system.id.clone(), file_system);
+    let made = file_system.id.clone();
+    efs.file_systems.insert(made.clone(), file_system);
+    made
 }

@@ -9,7 +9,7 @@ use kube::config::{
 };
 use psk_lab::faults::Faults;
 use psk_lab::kubernetes::Inside;
-use psk_lab::seed::{NodeGroupSeed, Start};
+use psk_lab::seed::{ClusterSeed, NodeGroupSeed, Start};
 use psk_lab::world::World;
 use psk_lab::{Lab, Options};
 use serde_json::Value;
@@ -21,6 +21,11 @@ pub(crate) const REGION: &str = "us-east-1";
 
 /// A world in which the clusters exist.
 pub(crate) fn world() -> World {
+    world_with(|_| {})
+}
+
+/// The same, with something more asked of the clusters.
+pub(crate) fn world_with(ask: impl Fn(&mut ClusterSeed)) -> World {
     let mut seed = seed();
     seed.start = Start::Current;
     for cluster in &mut seed.clusters {
@@ -48,6 +53,7 @@ pub(crate) fn world() -> World {
         ]
         .map(str::to_owned)
         .into();
+        ask(cluster);
     }
     seed.build(Timestamp::try_from(now()).unwrap(), [7; 32])
         .unwrap()
@@ -95,6 +101,14 @@ impl Kube {
         let now = Timestamp::try_from(now()).unwrap();
         self.lab
             .with_world(|world| visit(world.kubernetes(NONPROD, REGION, CLUSTER, now).unwrap()))
+    }
+}
+
+impl Kube {
+    /// Lets time pass in the world.
+    pub(crate) fn pass(&self, seconds: i64) {
+        let time = jiff::SignedDuration::from_secs(seconds);
+        self.lab.with_world(|world| world.clock.advance(time));
     }
 }
 

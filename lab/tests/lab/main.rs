@@ -10,6 +10,7 @@ mod access;
 mod client;
 mod kube;
 mod kubernetes;
+mod living;
 mod services;
 mod serving;
 mod storage;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::super::authorize::{BUILT_IN_BINDINGS, built_in_roles};
 use super::super::inside::Inside;
 use super::super::kinds;
-use super::super::object::Object;
+use super::super::object::{self, Object};
 use super::super::{admission, defaults};
 
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
@@ -75,6 +75,43 @@ pub(super) fn make(inside: &mut Inside, object: Value, now: Timestamp) -> Option
     defaults::fill(&kind, &mut object);
     admission::admit_new(inside, &kind, &mut object).ok()?;
     Some(inside.create(&kind.qualified(), object, now))
+}
+
+/// Brings an object to what is installed, when that is another than before. What people change or
+/// take away in between is left so. `since` is when it came about, if it is new.
+pub(super) fn keep(inside: &mut Inside, kind: &str, object: Value, since: Timestamp) {
+    let (namespace, name) = (
+        object.namespace().map(str::to_owned),
+        object.name().to_owned(),
+    );
+    let id = format!("{kind} {}", object::key_of(&object));
+    let wanted = inside.stable(&["installed", &object.to_string()]);
+    if inside.installed.get(&id) == Some(&wanted) {
+        return;
+    }
+    inside.installed.insert(id, wanted);
+    if inside.get(kind, namespace.as_deref(), &name).is_none() {
+        make(inside, object, since);
+        return;
+    }
+    let Some(of) = kinds::stored(inside, kind) else {
+        return;
+    };
+    let Ok(read) = super::super::schema::typed(&of, object) else {
+        return;
+    };
+    let mut object = read.object;
+    defaults::fill(&of, &mut object);
+    inside.change(kind, namespace.as_deref(), &name, |there| {
+        if there["spec"] != object["spec"] {
+            there["spec"] = object["spec"].clone();
+            let generation = there.number("/metadata/generation").unwrap_or(0) + 1;
+            object::set_metadata(there, "generation", generation);
+        }
+        if !object["metadata"]["annotations"].is_null() {
+            there["metadata"]["annotations"] = object["metadata"]["annotations"].clone();
+        }
+    });
 }
 
 /// Every namespace has a service account and the certificate that its pods trust.

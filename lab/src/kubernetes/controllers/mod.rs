@@ -5,9 +5,18 @@
 //! [`settle`] runs them at each moment at which something came due, in order, so that what a cluster
 //! is like doesn't depend on when someone looked.
 
+mod addons;
 mod bootstrap;
+mod charts;
+mod claims;
+mod crds;
 mod definitions;
 mod garbage;
+mod karpenter;
+mod kubelet;
+mod nodes;
+mod scheduler;
+mod workloads;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -20,20 +29,41 @@ use super::object::{self, Object};
 /// keeps two that disagree from going on forever.
 const MOST_ROUNDS: usize = 30;
 
-/// The inside of a cluster whose API has just come about.
-pub(super) fn begin(facts: &Facts) -> Inside {
-    let mut inside = Inside::new(&facts.id);
-    bootstrap::populate(&mut inside, facts.made);
-    inside
-}
-
 /// Carries out all that happens by a moment.
 pub(super) fn settle(inside: &mut Inside, facts: &Facts, now: Timestamp) {
+    if inside.is_untouched() {
+        begin(inside, facts);
+    }
     while let Some(due) = inside.timers.next().filter(|due| *due <= now) {
-        run(inside, facts, due);
+        if !inside.stirred && inside.timers.are_all_due_of(due, kubelet::CONTAINER) {
+            // Mostly a script that looks for something once a second and doesn't find it.
+            kubelet::run(inside, due);
+        } else {
+            inside.stirred = true;
+        }
+        if inside.stirred {
+            run(inside, facts, due);
+        }
         inside.timers.drop_missed(due);
     }
-    run(inside, facts, now);
+    if inside.stirred || inside.seen.as_ref() != Some(facts) {
+        inside.seen = Some(facts.clone());
+        run(inside, facts, now);
+    }
+}
+
+/// Puts in what a cluster has whose API has just come about.
+fn begin(inside: &mut Inside, facts: &Facts) {
+    let now = facts.made;
+    bootstrap::populate(inside, now);
+    let Some(planted) = inside.planted.take() else {
+        return;
+    };
+    for release in planted.releases() {
+        bootstrap::make(inside, release, now);
+    }
+    charts::run(inside, now);
+    planted.apply(inside, now);
 }
 
 fn run(inside: &mut Inside, facts: &Facts, now: Timestamp) {
@@ -41,12 +71,20 @@ fn run(inside: &mut Inside, facts: &Facts, now: Timestamp) {
         inside.stirred = false;
         bootstrap::run(inside, now);
         definitions::run(inside, now);
+        charts::run(inside, now);
+        addons::run(inside, facts, now);
+        nodes::run(inside, facts, now);
+        workloads::run(inside, now);
+        scheduler::run(inside, now);
+        claims::run(inside, facts, now);
+        kubelet::run(inside, now);
+        karpenter::run(inside, facts, now);
         garbage::run(inside, now);
-        let _ = facts;
         if !inside.stirred {
-            break;
+            return;
         }
     }
+    tracing::warn!("the controllers of a cluster don't come to rest");
 }
 
 /// Binds a pod to a node.

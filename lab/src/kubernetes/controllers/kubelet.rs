@@ -1,0 +1,513 @@
+//! What the nodes do with the pods that are bound to them: start them, run them, end them.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::super::files::Write;
+use super::super::inside::Inside;
+use super::super::object::{Object, set_condition, time};
+use super::super::shell::{self, Mount, Outcome, Setting};
+use super::super::troubles::Mishap;
+use super::{claims, garbage, scheduler};
+
+/// What the timers of containers' processes are for.
+pub(super) const CONTAINER: &str = "container";
+
+/// From being bound to running: images are pulled in it.
+const START: SignedDuration = SignedDuration::from_secs(1);
+/// From being told to end to being gone.
+const END: SignedDuration = SignedDuration::from_secs(1);
+/// The first time that a container waits after it ended; doubled each time, up to five minutes.
+const BACK_OFF: i64 = 10;
+const LONGEST_BACK_OFF: i64 = 300;
+
+/// Moves every pod on by what has come due.
+pub(super) fn run(inside: &mut Inside, now: Timestamp) {
+    let pods: Vec<Value> = inside.every("pods").cloned().collect();
+    for pod in pods {
+        let node = pod.text("/spec/nodeName");
+        if !node.is_empty() && inside.get("nodes", None, node).is_none() {
+            // Nobody is left to end it.
+            inside.delete("pods", pod.namespace(), pod.name());
+        } else if pod.is_going() {
+            end(inside, &pod, now);
+        } else if inside
+            .get("nodes", None, pod.text("/spec/nodeName"))
+            .is_some()
+        {
+            match pod.text("/status/phase") {
+                "Succeeded" | "Failed" => {}
+                "Pending" => start(inside, &pod, now),
+                _ => go_on(inside, &pod, now),
+            }
+        }
+    }
+}
+
+fn end(inside: &mut Inside, pod: &Value, now: Timestamp) {
+    let runs = !pod.text("/spec/nodeName").is_empty()
+        && !matches!(pod.text("/status/phase"), "Succeeded" | "Failed");
+    let stuck = inside
+        .trouble(pod.name(), |m| matches!(m, Mishap::PodStuckTerminating))
+        .is_some();
+    let lost = inside
+        .trouble(pod.text("/spec/nodeName"), |m| {
+            matches!(m, Mishap::NodeNotReady)
+        })
+        .is_some();
+    let forced = pod.number("/metadata/deletionGracePeriodSeconds") == Some(0);
+    if (stuck || (lost && runs)) && !forced {
+        return;
+    }
+    let takes = if runs && !forced {
+        END
+    } else {
+        SignedDuration::ZERO
+    };
+    if !inside.timers.passed(pod.uid(), "end", takes, now) {
+        return;
+    }
+    if pod.finalizers().is_empty() {
+        inside.delete("pods", pod.namespace(), pod.name());
+        inside.files.forget(&format!("{}/", pod.uid()));
+    } else {
+        inside.change("pods", pod.namespace(), pod.name(), |pod| {
+            pod["metadata"]["deletionGracePeriodSeconds"] = 0.into();
+            pod["status"]["phase"] = "Succeeded".into();
+        });
+        let there = inside.get("pods", pod.namespace(), pod.name()).cloned();
+        if let Some(there) = there {
+            garbage::let_go(inside, "pods", &there, "");
+        }
+    }
+}
+
+fn waiting(inside: &mut Inside, pod: &Value, (reason, message): (&str, &str), now: Timestamp) {
+    inside.change("pods", pod.namespace(), pod.name(), |pod| {
+        let names: Vec<(Value, Value)> = pod.list("/spec/containers").iter().map(|c| (c["name"].clone(), c["image"].clone())).collect();
+        let before: Vec<Value> = pod.list("/status/containerStatuses").to_vec();
+        let mut waiting = json!({ "reason": reason });
+        if !message.is_empty() {
+            waiting["message"] = message.into();
+        }
+        let statuses: Vec<Value> = names
+            .into_iter()
+            .map(|(name, image)| {
+                let old = before.iter().find(|s| s["name"] == name).cloned().unwrap_or_default();
+                json!({
+                    "name": name, "image": image, "imageID": "", "ready": false, "started": false,
+                    "restartCount": old["restartCount"].as_i64().unwrap_or(0),
+                    "state": { "waiting": waiting }, "lastState": old["lastState"].as_object().cloned().unwrap_or_default(),
+                })
+            })
+            .collect();
+        pod["status"]["containerStatuses"] = json!(statuses);
+        if pod["status"]["startTime"].is_null() {
+            pod["status"]["startTime"] = time(now);
+        }
+        set_condition(pod, "Initialized", true, ("", ""), now);
+        set_condition(pod, "Ready", false, ("ContainersNotReady", "containers with unready status"), now);
+        set_condition(pod, "ContainersReady", false, ("ContainersNotReady", "containers with unready status"), now);
+    });
+}
+
+fn start(inside: &mut Inside, pod: &Value, now: Timestamp) {
+    if inside
+        .trouble(pod.text("/spec/nodeName"), |m| {
+            matches!(m, Mishap::NodeNotReady)
+        })
+        .is_some()
+    {
+        return;
+    }
+    // A volume that isn't there yet holds the pod up.
+    for name in scheduler::claim_names(pod) {
+        let claim = inside.get("persistentvolumeclaims", pod.namespace(), name);
+        if claim.is_none_or(|c| c.text("/status/phase") != "Bound") {
+            waiting(inside, pod, ("ContainerCreating", ""), now);
+            return;
+        }
+    }
+    if inside
+        .trouble(pod.name(), |m| matches!(m, Mishap::ImagePull))
+        .is_some()
+    {
+        let image = pod.text("/spec/containers/0/image").to_owned();
+        let message = format!("Back-off pulling image {image:?}");
+        waiting(inside, pod, ("ImagePullBackOff", &message), now);
+        let known = inside
+            .every("events")
+            .any(|e| e["involvedObject"]["uid"] == pod.uid() && e["reason"] == "Failed");
+        if !known {
+            let why = format!(
+                "Failed to pull image {image:?}: rpc error: code = NotFound desc = failed to pull and unpack image {image:?}: not found"
+            );
+            inside.tell(pod, "kubelet", ("Warning", "Failed"), &why, now);
+        }
+        return;
+    }
+    waiting(inside, pod, ("ContainerCreating", ""), now);
+    if !inside.timers.passed(pod.uid(), "start", START, now) {
+        return;
+    }
+    let image = pod.text("/spec/containers/0/image");
+    inside.tell(
+        pod,
+        "kubelet",
+        ("Normal", "Pulled"),
+        &format!("Container image {image:?} already present on machine"),
+        now,
+    );
+    inside.tell(
+        pod,
+        "kubelet",
+        ("Normal", "Started"),
+        "Started container",
+        now,
+    );
+    let ip = address(inside, pod);
+    inside.change("pods", pod.namespace(), pod.name(), |pod| {
+        let uid = pod.uid().to_owned();
+        let containers: Vec<Value> = pod.list("/spec/containers").to_vec();
+        pod["status"]["phase"] = "Running".into();
+        pod["status"]["podIP"] = ip.as_str().into();
+        pod["status"]["podIPs"] = json!([{ "ip": ip }]);
+        pod["status"]["containerStatuses"] = containers
+            .iter()
+            .map(|c| running(c, &uid, 0, &json!({}), now))
+            .collect();
+        ready(pod, true, now);
+    });
+    if let Some(pod) = inside.get("pods", pod.namespace(), pod.name()).cloned() {
+        go_on(inside, &pod, now);
+    }
+}
+
+fn address(inside: &Inside, pod: &Value) -> String {
+    let word = inside.stable(&["pod", pod.uid()]);
+    let byte =
+        |at: usize| u8::from_str_radix(word.get(at..at + 2).unwrap_or("0a"), 16).unwrap_or(10);
+    format!("10.0.{}.{}", byte(0) % 96, byte(2).max(4))
+}
+
+fn running(container: &Value, uid: &str, restarts: i64, last: &Value, now: Timestamp) -> Value {
+    let id = crate::ids::stable_hex(64, &[uid, container.text("/name"), &restarts.to_string()]);
+    json!({
+        "name": container["name"], "image": container["image"], "imageID": "", "containerID": format!("containerd://{id}"),
+        "ready": true, "started": true, "restartCount": restarts,
+        "state": { "running": { "startedAt": time(now) } }, "lastState": last,
+    })
+}
+
+fn ready(pod: &mut Value, ready: bool, now: Timestamp) {
+    let told = if ready {
+        ("", "")
+    } else {
+        ("ContainersNotReady", "containers with unready status")
+    };
+    set_condition(pod, "Initialized", true, ("", ""), now);
+    set_condition(pod, "PodReadyToStartContainers", true, ("", ""), now);
+    set_condition(pod, "ContainersReady", ready, told, now);
+    set_condition(pod, "Ready", ready, told, now);
+}
+
+/// How a container's process is now.
+fn process(
+    inside: &mut Inside,
+    pod: &Value,
+    container: &Value,
+    start: Timestamp,
+    run: i64,
+    now: Timestamp,
+) -> Outcome {
+    let crash = inside.trouble(pod.name(), |m| matches!(m, Mishap::PodCrashes { .. }));
+    if let Some(Mishap::PodCrashes { exit_code, log }) = crash {
+        let lines = log.lines().map(|line| (start, line.to_owned())).collect();
+        inside
+            .logs
+            .keep(pod.uid(), container.text("/name"), run, lines);
+        return Outcome::Exited {
+            code: exit_code,
+            at: start,
+        };
+    }
+    let words: Vec<String> = container
+        .list("/command")
+        .iter()
+        .chain(container.list("/args"))
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
+    let writer = format!("{} {} {run}", pod.uid(), container.text("/name"));
+    let mounts = mounts(inside, pod, container);
+    let node = inside.get("nodes", None, pod.text("/spec/nodeName"));
+    let arch = node
+        .map_or("", |n| n.text("/status/nodeInfo/architecture"))
+        .to_owned();
+    let user = container
+        .number("/securityContext/runAsUser")
+        .or(pod.number("/spec/securityContext/runAsUser"))
+        .unwrap_or(0);
+    let setting = Setting {
+        start,
+        env: environment(inside, pod, container),
+        hostname: pod.name().to_owned(),
+        arch,
+        user,
+        mounts,
+        files: &inside.files,
+        writer: writer.clone(),
+    };
+    let done = shell::run(&words, &setting, now);
+    let mut by_volume: BTreeMap<String, Vec<Write>> = BTreeMap::new();
+    for (volume, write) in done.writes {
+        by_volume.entry(volume).or_default().push(write);
+    }
+    for (volume, writes) in by_volume {
+        // Others may be waiting for it.
+        inside.stirred |= inside.files.volume(&volume).put(&writer, writes);
+    }
+    inside
+        .logs
+        .keep(pod.uid(), container.text("/name"), run, done.log);
+    done.outcome
+}
+
+fn environment(inside: &Inside, pod: &Value, container: &Value) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::from([(
+        "PATH".to_owned(),
+        "/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
+    )]);
+    for variable in container.list("/env") {
+        let source = &variable["valueFrom"];
+        let field = source.text("/fieldRef/fieldPath");
+        let of_map = |kind: &str, reference: &str| {
+            let object = inside.get(kind, pod.namespace(), source[reference].text("/name"));
+            let data = object.map(|o| o["data"][source[reference].text("/key")].clone());
+            data.and_then(|d| d.as_str().map(str::to_owned))
+                .unwrap_or_default()
+        };
+        let value = if !field.is_empty() {
+            let pointer = format!("/{}", field.replace('.', "/"));
+            match field {
+                "spec.serviceAccountName"
+                | "spec.nodeName"
+                | "metadata.name"
+                | "metadata.namespace"
+                | "metadata.uid" => pod.text(&pointer).to_owned(),
+                "status.podIP" => pod.text("/status/podIP").to_owned(),
+                _ => String::new(),
+            }
+        } else if source["configMapKeyRef"].is_object() {
+            of_map("configmaps", "configMapKeyRef")
+        } else if source["secretKeyRef"].is_object() {
+            let encoded = of_map("secrets", "secretKeyRef");
+            let bytes = data_encoding::BASE64
+                .decode(encoded.as_bytes())
+                .unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        } else {
+            variable.text("/value").to_owned()
+        };
+        all.insert(variable.text("/name").to_owned(), value);
+    }
+    all
+}
+
+fn mounts(inside: &Inside, pod: &Value, container: &Value) -> Vec<Mount> {
+    let plain = |path: &str, volume: String| Mount {
+        path: path.to_owned(),
+        volume,
+        read_only: false,
+        full: false,
+        device: false,
+    };
+    let mut all = vec![plain(
+        "/",
+        format!("{}/root/{}", pod.uid(), container.text("/name")),
+    )];
+    all[0].read_only = container["securityContext"]["readOnlyRootFilesystem"] == true;
+    for (list, place, device) in [
+        ("/volumeMounts", "mountPath", false),
+        ("/volumeDevices", "devicePath", true),
+    ] {
+        for mount in container.list(list) {
+            let name = mount.text("/name");
+            let volume = pod.list("/spec/volumes").iter().find(|v| v["name"] == name);
+            let claim = volume.map_or("", |v| v.text("/persistentVolumeClaim/claimName"));
+            let path = mount[place].as_str().unwrap_or_default();
+            let mut at = plain(path, format!("{}/{name}", pod.uid()));
+            at.read_only = mount["readOnly"] == true;
+            at.device = device;
+            if !claim.is_empty() {
+                let claim_object = inside.get("persistentvolumeclaims", pod.namespace(), claim);
+                let of = claim_object.map_or("", |c| c.text("/spec/volumeName"));
+                let full_name = format!("{}/{claim}", pod.namespace().unwrap_or_default());
+                let has = |is: fn(&Mishap) -> bool| inside.trouble(&full_name, is).is_some();
+                at.volume = claims::files_of(of);
+                if has(|m| matches!(m, Mishap::FilesNotShared)) {
+                    at.volume = format!("{}/{name}", pod.uid());
+                }
+                at.read_only |= has(|m| matches!(m, Mishap::VolumeReadOnly));
+                at.full = has(|m| matches!(m, Mishap::VolumeFull));
+            }
+            let sub = mount.text("/subPath");
+            if !sub.is_empty() {
+                at.volume = format!("{}/{sub}", at.volume);
+            }
+            all.push(at);
+        }
+    }
+    all
+}
+
+fn go_on(inside: &mut Inside, pod: &Value, now: Timestamp) {
+    if inside
+        .trouble(pod.text("/spec/nodeName"), |m| {
+            matches!(m, Mishap::NodeNotReady)
+        })
+        .is_some()
+    {
+        inside.change("pods", pod.namespace(), pod.name(), |pod| {
+            set_condition(pod, "Ready", false, ("NodeNotReady", ""), now);
+        });
+        return;
+    }
+    if let Some(seconds) = pod.number("/spec/activeDeadlineSeconds") {
+        let begun: Timestamp = pod.text("/status/startTime").parse().unwrap_or(now);
+        let due = begun
+            .checked_add(SignedDuration::from_secs(seconds))
+            .unwrap_or(now);
+        if inside.timers.reached(pod.uid(), "deadline", due, now) || due <= now {
+            inside.change("pods", pod.namespace(), pod.name(), |pod| {
+                pod["status"]["phase"] = "Failed".into();
+                pod["status"]["reason"] = "DeadlineExceeded".into();
+                pod["status"]["message"] =
+                    "Pod was active on the node longer than the specified deadline".into();
+                ready(pod, false, now);
+            });
+            return;
+        }
+    }
+    let containers: Vec<Value> = pod.list("/spec/containers").to_vec();
+    let mut statuses: Vec<Value> = Vec::new();
+    for container in &containers {
+        let status = pod
+            .list("/status/containerStatuses")
+            .iter()
+            .find(|s| s["name"] == container["name"])
+            .cloned();
+        let status = status.unwrap_or_else(|| running(container, pod.uid(), 0, &json!({}), now));
+        statuses.push(self::container(inside, pod, container, status, now));
+    }
+    let all_ready = statuses.iter().all(|s| s["ready"] == true);
+    let ended: Vec<i64> = statuses
+        .iter()
+        .filter_map(|s| s.number("/state/terminated/exitCode"))
+        .collect();
+    let is_over = ended.len() == statuses.len();
+    inside.change("pods", pod.namespace(), pod.name(), |pod| {
+        pod["status"]["containerStatuses"] = json!(statuses);
+        if is_over {
+            let failed = ended.iter().any(|code| *code != 0);
+            pod["status"]["phase"] = if failed { "Failed" } else { "Succeeded" }.into();
+            let told = if failed {
+                ("PodFailed", "")
+            } else {
+                ("PodCompleted", "")
+            };
+            set_condition(pod, "Ready", false, told, now);
+            set_condition(pod, "ContainersReady", false, told, now);
+        } else {
+            ready(pod, all_ready, now);
+        }
+    });
+}
+
+/// One container's status, moved on.
+fn container(
+    inside: &mut Inside,
+    pod: &Value,
+    container: &Value,
+    mut status: Value,
+    now: Timestamp,
+) -> Value {
+    let restarts = status.number("/restartCount").unwrap_or(0);
+    let timer = format!("{CONTAINER} {}", container.text("/name"));
+    if status["state"]["waiting"].is_object() {
+        let wait = BACK_OFF
+            .saturating_mul(
+                1_i64
+                    .checked_shl(u32::try_from(restarts).unwrap_or(9).min(9))
+                    .unwrap_or(1),
+            )
+            .min(LONGEST_BACK_OFF);
+        if inside
+            .timers
+            .passed(pod.uid(), &timer, SignedDuration::from_secs(wait), now)
+        {
+            return running(
+                container,
+                pod.uid(),
+                restarts + 1,
+                &status["lastState"],
+                now,
+            );
+        }
+        return status;
+    }
+    let Some(start) = status["state"]["running"]["startedAt"]
+        .as_str()
+        .and_then(|t| t.parse::<Timestamp>().ok())
+    else {
+        return status;
+    };
+    match process(inside, pod, container, start, restarts, now) {
+        Outcome::Running { wakes } => {
+            if let Some(wakes) = wakes {
+                inside.timers.set(pod.uid(), &timer, wakes);
+            }
+            status
+        }
+        Outcome::Exited { code, at } => {
+            inside.timers.cancel(pod.uid(), &timer);
+            let ended = json!({ "terminated": {
+                "exitCode": code, "reason": if code == 0 { "Completed" } else { "Error" },
+                "startedAt": time(start), "finishedAt": time(at), "containerID": status["containerID"],
+            }});
+            status["ready"] = false.into();
+            status["started"] = false.into();
+            let again = match pod.text("/spec/restartPolicy") {
+                "Never" => false,
+                "OnFailure" => code != 0,
+                _ => true,
+            };
+            if again {
+                status["lastState"] = ended;
+                status["state"] = json!({ "waiting": {
+                    "reason": "CrashLoopBackOff",
+                    "message": format!("back-off restarting failed container={} pod={}", container.text("/name"), pod.name()),
+                }});
+                inside.tell(
+                    pod,
+                    "kubelet",
+                    ("Warning", "BackOff"),
+                    &format!(
+                        "Back-off restarting failed container {} in pod {}",
+                        container.text("/name"),
+                        pod.name()
+                    ),
+                    now,
+                );
+                inside
+                    .timers
+                    .passed(pod.uid(), &timer, SignedDuration::from_secs(BACK_OFF), now);
+            } else {
+                status["state"] = ended;
+            }
+            status
+        }
+    }
+}
