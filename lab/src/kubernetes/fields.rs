@@ -138,7 +138,7 @@ fn tidy(tree: &mut Value) {
     }
 }
 
-/// Reads what [`write`] writes.
+/// Reads what [`write()`] writes.
 pub(crate) fn read(tree: &Value) -> Fields {
     fn walk(tree: &Value, path: &mut Path, found: &mut Fields) {
         let Value::Object(map) = tree else { return };

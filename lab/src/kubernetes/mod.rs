@@ -1,6 +1,6 @@
 //! The Kubernetes API of each cluster, and what lives in it.
 //!
-//! [`listener`] serves it over TLS, `authenticate` and `authorize` decide who may do what, `serve`
+//! `listener` serves it over TLS, `authenticate` and `authorize` decide who may do what, `serve`
 //! answers, and `controllers` make things live. All that is inside a cluster is data
 //! ([`Inside`]); nothing ticks: what the controllers do by a moment is found out when someone
 //! looks, from `timers`.
