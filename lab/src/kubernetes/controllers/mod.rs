@@ -33,6 +33,9 @@ const MOST_ROUNDS: usize = 30;
 pub(super) fn settle(inside: &mut Inside, facts: &Facts, now: Timestamp) {
     if inside.is_untouched() {
         begin(inside, facts);
+        // Whoever looks first at a cluster that has long been there finds it at rest.
+        inside.seen = Some(facts.clone());
+        run(inside, facts, facts.made);
     }
     while let Some(due) = inside.timers.next().filter(|due| *due <= now) {
         if !inside.stirred && inside.timers.are_all_due_of(due, kubelet::CONTAINER) {
