@@ -66,8 +66,8 @@ struct GenerateArgs {
     /// Add the jobs that psk.yaml's schedules ask for.
     #[arg(long)]
     schedule: bool,
-    /// Where to write it, from the inventory's directory. Default: .circleci/psk-<event>.yml or
-    /// .github/workflows/psk-<event>.yml.
+    /// Where to write it, from the inventory's directory. Default: .circleci/psk-EVENT.yml or
+    /// .github/workflows/psk-EVENT.yml.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The orb that CircleCI's jobs are from.
