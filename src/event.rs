@@ -12,6 +12,8 @@ use tokio::sync::mpsc;
 
 pub use self::cluster::ClusterEvents;
 use crate::reconcile::plan::Plan;
+use crate::release::gate::Gate;
+use crate::report::statuses::Publication;
 
 mod cluster;
 
@@ -61,6 +63,10 @@ pub enum Event {
     },
     /// A cluster reached its one final state.
     ClusterFinished(ClusterFinished),
+    /// What the role asks for before a release may get to it, and whether it is there.
+    Gated(Box<Gate>),
+    /// What became of the run's commit statuses.
+    Published(Box<Publication>),
     /// Nothing more will happen.
     RunFinished {
         /// Wall time of the whole run.

@@ -33,8 +33,9 @@ exit_codes! {
     Unexpected = 1 => "something unexpected went wrong",
     /// The command line can't be understood.
     Usage = 2 => "the command line can't be understood",
-    /// At least one cluster failed; the role doesn't hold this release.
-    ClustersFailed = 10 => "at least one cluster failed",
+    /// At least one cluster failed, or its role's proof could not be written: the role doesn't hold
+    /// this release.
+    ClustersFailed = 10 => "at least one cluster failed, or the role's proof could not be written",
     /// The gate refused the run before anything was changed.
     Refused = 11 => "refused by the gate",
     /// The inventory, or a reference in it, is invalid.

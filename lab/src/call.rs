@@ -4,7 +4,7 @@
 //! A service is a function from `(&mut World, &Call)` to [`Answer`]: no I/O, no waiting, no clock
 //! of its own. Latency, faults, authentication and the wire format of errors are the front door's.
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -18,12 +18,13 @@ pub struct Call {
     /// if the request names none that the lab knows.
     pub operation: String,
     /// The account whose credentials signed the request. For an unsigned STS request it is the
-    /// account of the role that the request names; for Connect it is empty.
+    /// account of the role that the request names; for Connect and GitHub it is empty.
     pub account: String,
     /// The region in the credential scope.
     pub region: String,
     /// ARN of the caller (`arn:aws:sts::111122223333:assumed-role/Name/session`), empty if the
-    /// request isn't signed. For Connect, the name of the access token.
+    /// request isn't signed. For Connect, the name of the access token; for GitHub, what
+    /// [`crate::github::authenticate`] found.
     pub principal: String,
     /// Id of the access key that signed the request, if it is signed.
     pub access_key: Option<String>,
@@ -35,6 +36,8 @@ pub struct Call {
     pub path: String,
     /// Decoded query parameters in the order sent.
     pub query: Vec<(String, String)>,
+    /// The headers.
+    pub headers: HeaderMap,
     /// The body, whole.
     pub body: Vec<u8>,
     /// Id of this request, which the XML protocols repeat in the body.
@@ -75,7 +78,9 @@ impl Call {
             "watch ",
         ];
         let operation = &self.operation;
-        !operation.is_empty() && !READS.iter().any(|prefix| operation.starts_with(prefix))
+        !operation.is_empty()
+            && !crate::github::reads(operation)
+            && !READS.iter().any(|prefix| operation.starts_with(prefix))
     }
 
     /// Method, path, query and body as one text.
@@ -84,6 +89,11 @@ impl Call {
         let query = query.extend_pairs(&self.query).finish();
         let body = String::from_utf8_lossy(&self.body);
         format!("{} {}?{query}\n{body}", self.method, self.path)
+    }
+
+    /// The value of a header, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 
     /// The first query parameter of that name.
@@ -105,6 +115,8 @@ pub struct Reply {
     pub status: StatusCode,
     /// Content type of the body.
     pub content_type: &'static str,
+    /// Further headers.
+    pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -115,6 +127,7 @@ impl Reply {
         Self {
             status,
             content_type: "application/json",
+            headers: HeaderMap::new(),
             body: Vec::new(),
         }
     }
@@ -136,6 +149,7 @@ impl Reply {
         Ok(Self {
             status: StatusCode::OK,
             content_type,
+            headers: HeaderMap::new(),
             body,
         })
     }
@@ -154,6 +168,8 @@ pub struct ServiceError {
     pub fields: Box<Map<String, Value>>,
     /// The code that the error had when the service spoke the Query protocol, if it was another.
     pub query_code: Option<&'static str>,
+    /// Further headers of the answer.
+    pub headers: Box<HeaderMap>,
 }
 
 impl ServiceError {
@@ -165,6 +181,7 @@ impl ServiceError {
             message: message.into(),
             fields: Box::default(),
             query_code: None,
+            headers: Box::default(),
         }
     }
 

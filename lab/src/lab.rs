@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::faults::{Faults, Injector};
+use crate::github;
 use crate::journal::Record;
 use crate::keeper::Keeper;
 use crate::server::{self, Shared};
@@ -126,7 +127,7 @@ impl Lab {
             .get(key)
             .map(|key| key.secret.clone())
             .unwrap_or_default();
-        [
+        let mut exports = vec![
             ("AWS_ENDPOINT_URL", endpoint.clone()),
             ("AWS_ACCESS_KEY_ID", key.clone()),
             ("AWS_SECRET_ACCESS_KEY", secret),
@@ -139,11 +140,24 @@ impl Lab {
                 "CIRCLE_CONTINUATION_KEY",
                 world.identity.continuation_key.clone(),
             ),
-            ("OP_CONNECT_HOST", endpoint),
+            ("OP_CONNECT_HOST", endpoint.clone()),
             ("OP_CONNECT_TOKEN", world.identity.connect_token.clone()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
+        ];
+        if !world.identity.github_token.is_empty() {
+            exports.extend([
+                ("GITHUB_API_URL", format!("{endpoint}{}", github::REST)),
+                (
+                    "GITHUB_GRAPHQL_URL",
+                    format!("{endpoint}{}", github::GRAPHQL),
+                ),
+                ("GITHUB_TOKEN", world.identity.github_token.clone()),
+                ("GITHUB_REPOSITORY", world.identity.repository.clone()),
+            ]);
+        }
+        let named = exports
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
+        named.collect()
     }
 
     /// The calls that it answered, oldest first.

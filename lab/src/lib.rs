@@ -1,7 +1,7 @@
 //! The lab: a simulated world that psk can be rehearsed and tested against.
 //!
-//! It serves AWS (STS, IAM, EC2, KMS, EKS, EFS, SQS, EventBridge, CloudWatch Logs, SSM) and a
-//! 1Password Connect server and CircleCI's API over HTTP on one loopback port, in the services' own protocols, with
+//! It serves AWS (STS, IAM, EC2, KMS, EKS, EFS, SQS, EventBridge, CloudWatch Logs, SSM), a 1Password
+//! Connect server, CircleCI's API and GitHub over HTTP on one loopback port, in the services' own protocols, with
 //! their error codes, limits and paging. It knows nothing of psk: any client that speaks to those
 //! services can use it.
 //!
@@ -24,6 +24,7 @@ pub mod eks;
 pub mod events;
 pub mod faults;
 pub mod front;
+pub mod github;
 pub mod iam;
 pub mod ids;
 pub mod journal;

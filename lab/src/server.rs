@@ -394,8 +394,12 @@ fn success(service: Service, reply: Reply, request_id: &str) -> Response<Full<By
     let mut response = Response::new(Full::from(reply.body));
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
+    headers.extend(reply.headers);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
-    if !matches!(service, Service::Connect | Service::CircleCi) {
+    if !matches!(
+        service,
+        Service::Connect | Service::CircleCi | Service::GitHub
+    ) {
         name_request(&mut response, request_id);
     }
     response
@@ -411,7 +415,11 @@ fn failure(
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = error.status;
     *response.headers_mut() = headers;
-    if !matches!(protocol, Protocol::Connect | Protocol::CircleCi) {
+    response.headers_mut().extend((*error.headers).clone());
+    if !matches!(
+        protocol,
+        Protocol::Connect | Protocol::CircleCi | Protocol::GitHub
+    ) {
         name_request(&mut response, request_id);
     }
     response

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::credentials::Credential;
 use crate::ids::Ids;
-use crate::{circleci, connect, ec2, efs, eks, events, iam, kms, kubernetes, logs, sqs};
+use crate::{circleci, connect, ec2, efs, eks, events, github, iam, kms, kubernetes, logs, sqs};
 
 /// The world. All of it is data, so it can be kept in a file between runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct World {
     /// CircleCI.
     #[serde(default)]
     pub circleci: circleci::Server,
+    /// GitHub.
+    #[serde(default)]
+    pub github: github::GitHub,
     /// Seconds after which every session ends at the latest. How a world is served, so not kept.
     #[serde(skip)]
     pub session_limit: Option<u32>,
@@ -46,6 +49,12 @@ pub struct Identity {
     /// The key that continues CircleCI's one setup pipeline.
     #[serde(default)]
     pub continuation_key: String,
+    /// A token that GitHub knows.
+    #[serde(default)]
+    pub github_token: String,
+    /// The repository at GitHub that the token is for, as `owner/name`.
+    #[serde(default)]
+    pub repository: String,
 }
 
 /// One AWS account.
@@ -90,6 +99,7 @@ impl World {
             accounts: BTreeMap::new(),
             connect: connect::Server::default(),
             circleci: circleci::Server::default(),
+            github: github::GitHub::default(),
             session_limit: None,
         }
     }

@@ -45,6 +45,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         mode: Mode::Apply,
         force_upgrade: args.force.force_upgrade,
         saved: None,
+        rollout: None,
         shard: None,
     };
     if let Some(saved) = saved {

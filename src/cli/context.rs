@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::env::Env;
 use crate::event::Clock;
 use crate::open_files;
+use crate::process::{self, Processes};
 use crate::style::{ColourChoice, Style};
 
 /// The edges of the process, passed in.
@@ -19,6 +20,8 @@ pub struct Context {
     pub clock: Clock,
     /// How many files the process may have open at once, connections included.
     pub open_files: u64,
+    /// How other programs are run.
+    pub processes: Processes,
     colour: ColourChoice,
 }
 
@@ -34,6 +37,7 @@ impl Context {
             env: Env::of_process(),
             clock: std::sync::Arc::new(jiff::Timestamp::now),
             open_files: open_files::raise(),
+            processes: process::of_system(),
             colour: ColourChoice::Auto,
         }
     }

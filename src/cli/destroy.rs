@@ -52,6 +52,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         }),
         force_upgrade: None,
         saved: None,
+        rollout: None,
         shard: None,
     };
     Ok(run::run(wish, args.run, context).await?.exit().into())

@@ -33,6 +33,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         polling: Polling::default(),
         force_upgrade: None,
         saved: None,
+        rollout: None,
         shard: None,
     };
     let ran = run::run(wish, args.run, context).await?;

@@ -2,16 +2,18 @@
 
 use std::process::ExitCode;
 
-use super::run::{self, RunArgs, WaitArgs, Wish};
+use super::release::ReleaseArgs;
+use super::run::{self, Rollout, RunArgs, WaitArgs, Wish};
 use super::{Context, Error};
 use crate::pipeline::Shard;
 use crate::rollout::Mode;
 
 /// Take every cluster of a role to what its settings ask for.
 ///
-/// Reads each cluster as it is, compares it with its settings, makes the changes and waits until they
-/// have settled, in all clusters at once as far as the role's rollout lets it. Tells what changed,
-/// cluster by cluster, then a table. What an interrupted run has left under way is gone on with.
+/// Asks the role's gate, then reads each cluster as it is, compares it with its settings, makes the
+/// changes and waits until they have settled, in all clusters at once as far as the role's rollout lets
+/// it, and proves by a commit status that the role holds the release. Tells what changed, cluster by
+/// cluster, then a table. What an interrupted run has left under way is gone on with.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The role (release tier) to run over.
@@ -26,11 +28,17 @@ pub(super) struct Args {
     /// Only read and tell what would change; write nothing anywhere.
     #[arg(long)]
     dry_run: bool,
+    /// Roll out although the role's gate is shut, for this reason: it is told in the terminal, the
+    /// report and the role's commit status.
+    #[arg(long, value_name = "REASON", conflicts_with = "dry_run", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    override_gate: Option<String>,
     /// Upgrade although EKS's readiness insights speak against it, for this reason.
     #[arg(long, value_name = "REASON", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     force_upgrade: Option<String>,
     #[command(flatten)]
     wait: WaitArgs,
+    #[command(flatten)]
+    release: ReleaseArgs,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -48,6 +56,10 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         polling: args.wait.polling(&context.env)?,
         force_upgrade: args.force_upgrade,
         saved: None,
+        rollout: Some(Rollout {
+            release: args.release,
+            override_gate: args.override_gate,
+        }),
     };
     Ok(run::run(wish, args.run, context).await?.exit().into())
 }

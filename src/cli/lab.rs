@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 use psk_lab::faults::Faults;
-use psk_lab::seed::{ClusterSeed, IdentityProviderSeed, NodeGroupSeed, Secret, Seed, Start};
+use psk_lab::seed::{
+    ClusterSeed, CommitSeed, IdentityProviderSeed, NodeGroupSeed, RepositorySeed, Secret, Seed,
+    Start,
+};
 use psk_lab::{Lab, Options, authorization, plausible, state};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -21,6 +24,7 @@ use crate::env::Env;
 use crate::exit::Exit;
 use crate::fanout::{Stop, stop_on_signals};
 use crate::inventory::{Cluster, Inventory, WorkloadIdentity};
+use crate::release::{Given, Release, checkout};
 
 /// Rehearse in a simulated world instead of AWS and 1Password.
 #[derive(Debug, clap::Args)]
@@ -33,6 +37,9 @@ pub(super) struct LabArgs {
     #[command(flatten)]
     world: WorldArgs,
 }
+
+/// The tag of a commit that has none of its own.
+const LAB_TAG: &str = "v0.0.0-lab";
 
 /// What the simulated world is like.
 #[derive(Debug, clap::Args)]
@@ -120,8 +127,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         Command::Up { port, start, world } => {
             let stop = Stop::default();
             stop_on_signals(stop.clone())?;
-            let lab = start_lab(start, &world, port, &inventory, context).await?;
-            for (name, value) in lab.exports() {
+            let (lab, exports) = start_lab(start, &world, port, &inventory, context).await?;
+            for (name, value) in exports {
                 println!("export {name}={value}");
             }
             stop.wind_down().cancelled().await;
@@ -133,8 +140,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
             world,
             command,
         } => {
-            let lab = start_lab(start, &world, 0, &inventory, context).await?;
-            let env = in_lab(context.env.clone(), &lab);
+            let (lab, exports) = start_lab(start, &world, 0, &inventory, context).await?;
+            let env = in_lab(context.env.clone(), exports);
             let status = run_command(&command, &env).await;
             lab.stop().await.map_err(lab_error)?;
             status
@@ -184,9 +191,9 @@ impl World {
         let Some(start) = args.lab else {
             return Ok(Self { env, lab: None });
         };
-        let lab = start_lab(start, &args.world, 0, inventory, context).await?;
+        let (lab, exports) = start_lab(start, &args.world, 0, inventory, context).await?;
         Ok(Self {
-            env: in_lab(env, &lab),
+            env: in_lab(env, exports),
             lab: Some(lab),
         })
     }
@@ -201,17 +208,33 @@ impl World {
 }
 
 /// The environment with nothing in it that leads out of the lab.
-fn in_lab(env: Env, lab: &Lab) -> Env {
+fn in_lab(env: Env, exports: Vec<(String, String)>) -> Env {
     let leads_out = |name: &str| {
-        ["AWS_", "OP_", "CIRCLE_OIDC_", "ACTIONS_ID_TOKEN_"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
+        [
+            "AWS_",
+            "OP_",
+            "CIRCLE_OIDC_",
+            "ACTIONS_ID_TOKEN_",
+            "GH_",
+            "GITHUB_API_URL",
+            "GITHUB_APP_",
+            "GITHUB_GRAPHQL_URL",
+            "GITHUB_REPOSITORY",
+            "GITHUB_TOKEN",
+            "PSK_COMMIT",
+            "PSK_TAG",
+            "PSK_BRANCH",
+            "PSK_ACTOR",
+            "PSK_RUN_URL",
+        ]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
             // The lab is on this machine.
             || ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
                 .iter()
                 .any(|proxy| name.eq_ignore_ascii_case(proxy))
     };
-    env.without(leads_out).with(lab.exports())
+    env.without(leads_out).with(exports)
 }
 
 async fn start_lab(
@@ -220,18 +243,28 @@ async fn start_lab(
     port: u16,
     inventory: &Inventory,
     context: &Context,
-) -> Result<Lab, Error> {
+) -> Result<(Lab, Vec<(String, String)>), Error> {
+    let given = Given::default();
+    let release = Release::detect(&given, &context.env, context.root(), &context.processes);
+    let release = release.await.unwrap_or_default();
+    let history = checkout::history(context.root(), &context.processes).await;
+    let repository = repository_seed(inventory, &release, history);
     let kept = match &args.lab_state {
         Some(dir) => state::load(dir).map_err(lab_error)?,
         None => None,
     };
     let mut world = match kept {
-        Some(world) => world,
+        Some(mut world) => {
+            repository.push(&mut world);
+            world
+        }
         None => {
             let entropy = rand::random();
-            seed(start, inventory)?
-                .build((context.clock)(), entropy)
-                .map_err(lab_error)?
+            let seed = Seed {
+                repository: Some(repository.clone()),
+                ..seed(start, inventory)?
+            };
+            seed.build((context.clock)(), entropy).map_err(lab_error)?
         }
     };
     let faults = match &args.lab_faults {
@@ -249,7 +282,85 @@ async fn start_lab(
         enforce_iam: args.lab_enforce_iam.is_some(),
         state: args.lab_state.clone(),
     };
-    Lab::start(world, options).await.map_err(lab_error)
+    let lab = Lab::start(world, options).await.map_err(lab_error)?;
+    let mut exports = lab.exports();
+    exports.extend(release_of(&repository, &release));
+    Ok((lab, exports))
+}
+
+/// The repository that the lab's GitHub has: the checkout's own, with its commits and tags, as far as
+/// there is one, and made up where there is none. The commit to roll out bears a tag in any case, so
+/// that every role can be rehearsed.
+fn repository_seed(
+    inventory: &Inventory,
+    release: &Release,
+    history: checkout::History,
+) -> RepositorySeed {
+    let pipeline = inventory.pipeline();
+    let (owner, name) = match &release.repository {
+        Some(repository) => (repository.owner.clone(), repository.name.clone()),
+        None => ("psk-lab".to_owned(), pipeline.name.clone()),
+    };
+    let mut commits: Vec<CommitSeed> = history
+        .commits
+        .into_iter()
+        .map(|commit| CommitSeed {
+            sha: commit.sha,
+            message: commit.message,
+            author: commit.author,
+            date: commit.date,
+        })
+        .collect();
+    let made_up = || CommitSeed {
+        sha: psk_lab::ids::stable_hex(40, &["commit", &pipeline.name]),
+        message: "Begin".to_owned(),
+        author: ("psk lab".to_owned(), "psk-lab@example.com".to_owned()),
+        ..CommitSeed::default()
+    };
+    let head = match &release.commit {
+        Some(sha) => sha.clone(),
+        None => made_up().sha,
+    };
+    if commits.first().is_none_or(|commit| commit.sha != head) {
+        commits.insert(
+            0,
+            CommitSeed {
+                sha: head.clone(),
+                ..made_up()
+            },
+        );
+    }
+    let mut tags = history.tags;
+    let tag = release.tag.clone().unwrap_or_else(|| LAB_TAG.to_owned());
+    tags.retain(|(name, _)| *name != tag);
+    tags.insert(0, (tag, head));
+    let login = pipeline.promotion.trusted_creators.first();
+    RepositorySeed {
+        owner,
+        name,
+        default_branch: release.branch.clone().unwrap_or_else(|| "main".to_owned()),
+        commits,
+        tags,
+        login: login.map_or_else(|| "psk-lab[bot]".to_owned(), Clone::clone),
+    }
+}
+
+/// The variables that say which release the lab's GitHub knows, whatever the checkout looks like.
+fn release_of(repository: &RepositorySeed, release: &Release) -> Vec<(String, String)> {
+    let first = |all: &[(String, String)]| all.first().map(|(name, _)| name.clone());
+    let told = [
+        (
+            "PSK_COMMIT",
+            repository.commits.first().map(|commit| commit.sha.clone()),
+        ),
+        ("PSK_TAG", first(&repository.tags)),
+        ("PSK_BRANCH", Some(repository.default_branch.clone())),
+        ("PSK_ACTOR", release.actor.clone()),
+        ("PSK_RUN_URL", release.run_url.clone()),
+    ];
+    told.into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
 }
 
 /// Gives the pipeline's roles the policies in a file, or those that psk needs, and no others.
@@ -352,13 +463,15 @@ fn seed(start: LabStart, inventory: &Inventory) -> Result<Seed, Error> {
             .collect(),
         secrets,
         home: None,
+        repository: None,
     })
 }
 
 /// Every cluster of the inventory, and the values of its references.
 fn clusters(inventory: &Inventory) -> Result<(Vec<Cluster>, Vec<Secret>), Error> {
     let selection = inventory.everything();
-    let references = inventory.references(&selection);
+    let mut references = inventory.references(&selection);
+    references.extend(inventory.pipeline_references().iter().cloned());
     let secrets: Vec<_> = references
         .iter()
         .map(|used| {

@@ -15,6 +15,8 @@ mod lab;
 mod man;
 mod pipeline;
 mod plan;
+mod promote;
+mod release;
 mod run;
 mod select;
 mod stale;
@@ -76,6 +78,7 @@ enum Command {
     Drift(drift::Args),
     Destroy(destroy::Args),
     Verify(verify::Args),
+    Promote(promote::Args),
     Inventory(inventory::Args),
     Iam(iam::Args),
     Pipeline(pipeline::Args),
@@ -95,6 +98,7 @@ pub async fn run(cli: Cli, context: Context) -> ExitCode {
         Command::Drift(args) => drift::run(args, &context).await,
         Command::Destroy(args) => destroy::run(args, &context).await,
         Command::Verify(args) => verify::run(args, &context).await,
+        Command::Promote(args) => promote::run(args, &context).await,
         Command::Inventory(args) => inventory::run(args, &context).await,
         Command::Iam(args) => iam::run(args, &context).await,
         Command::Pipeline(args) => pipeline::run(args, &context).await,

@@ -49,6 +49,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         polling: Polling::default(),
         force_upgrade: args.force.force_upgrade,
         saved: None,
+        rollout: None,
     };
     let ran = run::run(wish, args.run, context).await?;
     let exit = ran.exit();

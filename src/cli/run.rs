@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::lab::{LabArgs, World};
+use super::release::{self, Reach, ReleaseArgs};
 use super::{Context, Error, select, stale};
 use crate::aws::{Aws, Identity};
 use crate::control_plane::Intent;
@@ -20,7 +21,7 @@ use crate::fanout::{self, Engine, Order, Schedule, Stop, stop_on_signals};
 use crate::inventory::{self, Inventory, Role};
 use crate::pipeline::{self, Shard};
 use crate::reconcile::Polling;
-use crate::release::Release;
+use crate::report::statuses::{About, CommitStatuses, Publication, publish};
 use crate::report::{
     GitHub, Groups, Json, Junit, Lines, Listener, ReportError, ReportFile, Summary, Terminal, drive,
 };
@@ -131,6 +132,17 @@ pub(super) struct Wish {
     pub(super) force_upgrade: Option<String>,
     /// The saved plan that is applied.
     pub(super) saved: Option<SavedPlan>,
+    /// What the run rolls out, and whether the role's gate is asked; not where it rolls out nothing.
+    pub(super) rollout: Option<Rollout>,
+}
+
+/// A release that goes through its role's gate.
+#[derive(Debug, Default)]
+pub(super) struct Rollout {
+    /// Which release.
+    pub(super) release: ReleaseArgs,
+    /// Why the gate is passed although it is shut.
+    pub(super) override_gate: Option<String>,
 }
 
 /// How a run went.
@@ -144,6 +156,8 @@ pub(super) struct Ran {
     pub(super) to_save: SavedPlan,
     interrupted: Option<Interruption>,
     untold: bool,
+    /// The role should hold the release now, and there is no proof of it.
+    unproven: bool,
 }
 
 impl Ran {
@@ -151,7 +165,7 @@ impl Ran {
     pub(super) fn exit(&self) -> Exit {
         match self.interrupted {
             Some(signal) => signal.into(),
-            None if !self.summary.held() => Exit::ClustersFailed,
+            None if !self.summary.held() || self.unproven => Exit::ClustersFailed,
             None if self.untold => Exit::Unexpected,
             None => Exit::Done,
         }
@@ -180,16 +194,44 @@ pub(super) async fn run_checks(
     let promotion = pipeline::mermaid(&inventory, &role.name);
     let mut listeners = args.report.listeners(promotion, context)?;
 
-    let release = Release::detect(&context.env, context.root()).await;
+    let world = World::enter(&args.lab, &inventory, context).await?;
+    let (gated, given) = match wish.rollout {
+        Some(rollout) => (Some(rollout.override_gate), rollout.release),
+        None => (None, ReleaseArgs::default()),
+    };
+    let release = given.detect(&world.env, context).await?;
     if let Some(saved) = &wish.saved {
         stale::refuse_other_intent(saved, &inventory, &release)?;
     }
-    let world = World::enter(&args.lab, &inventory, context).await?;
+    let pipeline = inventory.pipeline();
+    let reach = gated.as_ref().map(|_| Reach::of(&release, &world.env));
+    let more = reach
+        .as_ref()
+        .map(|reach| reach.references(pipeline))
+        .unwrap_or_default();
     let clusters = tokio::select! {
         biased;
         () = stop.wind_down().cancelled() => None,
-        clusters = select::resolved(&inventory, &selection, &world.env) => Some(clusters?),
+        found = select::resolved(&inventory, &selection, more, &world.env) => Some(found?),
     };
+    let (clusters, secrets) = clusters.unzip();
+    let answer = match (reach, &secrets) {
+        (Some(reach), Some(secrets)) => tokio::select! {
+            biased;
+            () = stop.wind_down().cancelled() => None,
+            answer = release::ask(reach, &release, pipeline, secrets, context) => Some(answer),
+        },
+        _ => None,
+    };
+    let writes = wish.mode.writes();
+    let gate = answer.as_ref().map(|answer| {
+        let mut gate = release::gate(&inventory, role, &release, answer);
+        gate.overridden = gated.flatten().filter(|_| !gate.is_open());
+        gate
+    });
+    if let (Some(gate), true) = (&gate, writes) {
+        release::refuse(&release, gate, context)?;
+    }
     let references: Vec<ClusterRef> = match &clusters {
         Some(clusters) => clusters.iter().map(ClusterRef::from).collect(),
         // None of them will start; they are told of by what the files say.
@@ -228,6 +270,15 @@ pub(super) async fn run_checks(
     let rollout = rollout(role, references.len());
     let schedule = Schedule::new(references, rollout, Order::ByName);
     let clusters = clusters.unwrap_or_default();
+    let versions: BTreeMap<String, String> = clusters
+        .iter()
+        .map(|cluster| {
+            (
+                cluster.name.to_string(),
+                cluster.settings.eks_version.to_string(),
+            )
+        })
+        .collect();
     let mut work = ClusterWork::new(aws, clusters, wish.mode, intent).with_checks(checks);
     let digests = selection.clusters().iter();
     let digests = digests.map(|name| (name.to_string(), inventory.settings_digest(name)));
@@ -249,13 +300,46 @@ pub(super) async fn run_checks(
         command: wish.command.into(),
         role: role.name.clone(),
         dry_run: !wish.mode.writes(),
-        commit: release.commit,
-        tag: release.tag,
+        commit: release.commit.clone(),
+        tag: release.tag.clone(),
         force_upgrade: to_save.force_upgrade.clone(),
         inventory_digest: to_save.inventory_digest.clone(),
         clusters: schedule.clusters().to_vec(),
         schedule: schedule.describe(),
     }));
+    let overridden = gate.as_ref().and_then(|gate| gate.overridden.clone());
+    if let Some(gate) = gate {
+        emitter.emit(Event::Gated(Box::new(gate)));
+    }
+    let mut publication = None;
+    if let (Some(answer), true) = (answer, writes) {
+        if let Some(message) = release::unprovable(&answer) {
+            emitter.emit(Event::Warning {
+                cluster: None,
+                message,
+            });
+        }
+        if let (Some(github), Some(commit)) = (answer.github, release.commit.clone()) {
+            let about = About {
+                repository: github.repository().clone(),
+                commit: commit.clone(),
+                role: role.name.clone(),
+                digest: inventory.digest(),
+                key: answer.key,
+                trusted: pipeline.promotion.trusted_creators.clone(),
+                prefix: pipeline.statuses.prefix.clone(),
+                per: pipeline.statuses.per,
+                url: release.run_url.clone(),
+                versions,
+                overridden,
+                whole: schedule.clusters().len() == role.clusters.len(),
+            };
+            let sink = Arc::new(CommitStatuses { github, commit });
+            let (listener, published) = publish(about, sink, context.clock.clone(), stop.clone());
+            listeners.push(Box::new(listener));
+            publication = Some(published);
+        }
+    }
     let work = Arc::new(work);
     let engine = Engine {
         emitter: emitter.clone(),
@@ -264,14 +348,24 @@ pub(super) async fn run_checks(
     };
     let running = async {
         let summary = engine.run(&schedule, work.clone()).await;
+        let mut unproven = false;
+        if let Some(published) = publication {
+            // A task that panicked has published nothing that can be relied on.
+            let publication = published.await.ok();
+            unproven = !publication.as_ref().is_some_and(Publication::is_complete);
+            if let Some(publication) = publication {
+                emitter.emit(Event::Published(Box::new(publication)));
+            }
+        }
         emitter.emit(Event::RunFinished {
             elapsed: started.elapsed(),
             interrupted: stop.interruption(),
         });
         drop((engine, emitter));
-        summary
+        (summary, unproven)
     };
-    let (summary, untold) = tokio::join!(running, drive(events, &mut listeners, &context.clock));
+    let ((summary, unproven), untold) =
+        tokio::join!(running, drive(events, &mut listeners, &context.clock));
     world.leave().await?;
     tell(&untold, context);
     let plans = work.plans();
@@ -294,6 +388,7 @@ pub(super) async fn run_checks(
         to_save,
         interrupted: stop.interruption(),
         untold: !untold.is_empty(),
+        unproven,
     })
 }
 

@@ -18,16 +18,19 @@ pub(super) fn selection(
         .map_err(|unknown| Error::usage(unknown.to_string(), ""))
 }
 
-/// The selected clusters, every reference in their settings resolved.
+/// The selected clusters, every reference in their settings resolved, and the values that were
+/// found, among them those of `more`.
 pub(super) async fn resolved(
     inventory: &Inventory,
     selection: &Selection,
+    more: Vec<Reference>,
     env: &Env,
-) -> Result<Vec<Cluster>, Error> {
+) -> Result<(Vec<Cluster>, Secrets), Error> {
     let used = inventory.references(selection);
-    let references: Vec<_> = used.into_iter().map(|used| used.reference).collect();
+    let mut references = more;
+    references.extend(used.into_iter().map(|used| used.reference));
     let values = values(&references, env).await?;
-    Ok(inventory.resolve(selection, &values)?)
+    Ok((inventory.resolve(selection, &values)?, values))
 }
 
 /// The value of each reference, or why there is none. Nothing is asked where there are none.

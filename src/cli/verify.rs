@@ -62,6 +62,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         cluster: args.cluster,
         shard: None,
         saved: None,
+        rollout: None,
         mode: Mode::Verify,
         polling: Polling::default(),
         force_upgrade: None,

@@ -139,6 +139,9 @@ fn check_name(name: &str, at: &Location, problems: &mut Vec<Problem>) {
     if name == "default" {
         let message = "a role can't be called default, which names the layer under all roles";
         problems.push(Problem::at(at, message));
+    } else if name == "freeze" {
+        let message = "a role can't be called freeze: a status of that name stops every rollout";
+        problems.push(Problem::at(at, message));
     } else if !fits {
         let message = format!("\"{name}\" is not a role's name: lower-case letters, digits and -");
         problems.push(Problem::at(at, message).help("rename the file"));

@@ -49,6 +49,25 @@ impl Window {
             .is_ok_and(|yesterday| opens_on(yesterday.weekday()));
         (now >= from && opens_on(today.weekday())) || (now < to && opened_yesterday)
     }
+
+    /// When the window opens next, after a moment at which it is shut.
+    pub fn next_opening(&self, after: Timestamp) -> Option<Timestamp> {
+        let zone = &self.time_zone.0;
+        let today = after.to_zoned(zone.clone()).date();
+        // A week ahead, and a day more for a time that a change of the clock leaves out.
+        (0..=8).find_map(|ahead| {
+            let day = today.checked_add(ahead.days()).ok()?;
+            let at = day.to_datetime(self.from.0).to_zoned(zone.clone()).ok()?;
+            let at = at.timestamp();
+            (at > after && self.is_open(at)).then_some(at)
+        })
+    }
+
+    /// A moment in the window's time zone: `Thu 19:02 Europe/Berlin`.
+    pub fn local(&self, at: Timestamp) -> String {
+        let local = at.to_zoned(self.time_zone.0.clone());
+        format!("{} {}", local.strftime("%a %H:%M"), self.time_zone)
+    }
 }
 
 /// `mon, tue 09:00–17:00 Europe/Berlin`.
@@ -280,6 +299,29 @@ mod tests {
         assert!(open(&window, "2026-06-06T03:59:59Z"));
         assert!(!open(&window, "2026-06-06T04:00:00Z"));
         assert!(!open(&window, "2026-06-05T03:00:00Z"));
+    }
+
+    #[test]
+    fn the_next_opening_is_found_over_weekends_and_changes_of_the_clock() {
+        let next = |text: &str, at: &str| {
+            let window: Window = decode(text).unwrap();
+            let opening = window.next_opening(at.parse().unwrap());
+            opening.map(|at| at.to_string()).unwrap_or_default()
+        };
+        let office =
+            "{ days: [mon, fri], from: \"09:00\", to: \"17:00\", time_zone: Europe/Berlin }";
+        assert_eq!(next(office, "2026-06-01T06:00:00Z"), "2026-06-01T07:00:00Z");
+        assert_eq!(next(office, "2026-06-01T15:00:00Z"), "2026-06-05T07:00:00Z");
+        // Summer time ends on 2026-10-25 in Berlin.
+        assert_eq!(next(office, "2026-10-23T16:00:00Z"), "2026-10-26T08:00:00Z");
+        let monthly = "{ days: [thu], from: \"08:00\", to: \"08:01\", time_zone: UTC }";
+        assert_eq!(
+            next(monthly, "2026-06-04T08:01:00Z"),
+            "2026-06-11T08:00:00Z"
+        );
+        let window: Window = decode(office).unwrap();
+        let at = "2026-06-01T17:02:00Z".parse().unwrap();
+        assert_eq!(window.local(at), "Mon 19:02 Europe/Berlin");
     }
 
     #[test]

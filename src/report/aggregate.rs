@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use super::document::{
     ClusterReport, OutcomeKind, REPORT_SCHEMA_VERSION, Report, Run, StepReport, Totals,
 };
+use super::statuses::Publication;
 use crate::event::{
     CallSummary, CheckOutcome, CheckResult, ClusterFinished, ClusterRef, Event, Interruption,
     Outcome, RunStarted, Stamped, Step,
 };
 use crate::reconcile::plan::Plan;
+use crate::release::gate::Gate;
 
 /// The state of a run as far as its events have told.
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ pub struct Aggregate {
     clusters: Vec<ClusterState>,
     positions: HashMap<String, usize>,
     warnings: Vec<String>,
+    gate: Option<Gate>,
+    publication: Option<Publication>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -149,6 +153,10 @@ impl Aggregate {
             Event::ClusterFinished(finished) => {
                 self.state(&finished.cluster).finished = Some((stamped.at, finished.clone()));
             }
+            Event::Gated(gate) => self.gate = Some((**gate).clone()),
+            Event::Published(publication) => {
+                self.publication = Some((**publication).clone());
+            }
             Event::RunFinished {
                 elapsed,
                 interrupted,
@@ -236,7 +244,9 @@ impl Aggregate {
                 seconds: seconds(self.elapsed(last)),
                 interrupted: self.end.and_then(|end| end.interrupted),
             },
+            gate: self.gate.clone(),
             schedule: run.schedule.clone(),
+            statuses: self.publication.clone(),
             totals: Totals::of(&clusters),
             clusters,
             warnings: self.warnings.clone(),

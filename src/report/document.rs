@@ -4,8 +4,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::statuses::Publication;
 use crate::event::{CallSummary, CheckResult, Failure, Interruption, Outcome, Step};
 use crate::reconcile::plan::{Counts, Plan};
+use crate::release::gate::Gate;
 
 /// Version of the report's JSON form. It rises when a reader of the old form could be misled.
 pub const REPORT_SCHEMA_VERSION: u32 = 1;
@@ -17,6 +19,8 @@ pub struct Report {
     pub schema_version: u32,
     /// The run as a whole.
     pub run: Run,
+    /// What the role asks for before a release may get to it; null where it wasn't asked.
+    pub gate: Option<Gate>,
     /// The effective schedule in words, a line each.
     pub schedule: Vec<String>,
     /// Every cluster of the run, in the order of the schedule.
@@ -25,6 +29,8 @@ pub struct Report {
     pub totals: Totals,
     /// Warnings that concern no single cluster.
     pub warnings: Vec<String>,
+    /// What became of the run's commit statuses; null where it wrote none.
+    pub statuses: Option<Publication>,
 }
 
 /// The run as a whole.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::aggregate::{Aggregate, ClusterState, since};
 use super::listener::{Listener, ReportError};
-use super::words;
+use super::{gate, words};
 use crate::event::{ClusterFinished, Event, Failure, Outcome, Stamped};
 use crate::style::Style;
 use crate::text::visible;
@@ -207,6 +207,11 @@ impl<W: Write + Send> Listener for Lines<W> {
                 self.say(at, &[format!("warning: {}", visible(message))]);
             }
             Event::ClusterFinished(finished) => self.close(at, finished),
+            Event::Gated(gate) => self.say(at, &gate::lines(gate, &self.style)),
+            Event::Published(publication) => {
+                let line = words::published(publication);
+                self.say(at, &[line]);
+            }
             Event::RunFinished {
                 elapsed,
                 interrupted,

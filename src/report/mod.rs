@@ -17,12 +17,14 @@
 mod aggregate;
 mod document;
 mod file;
+mod gate;
 mod github;
 mod json;
 mod junit;
 mod lines;
 mod listener;
 mod screen;
+pub mod statuses;
 mod summary;
 mod table;
 mod terminal;
@@ -35,6 +37,7 @@ pub use document::{
     ClusterReport, OutcomeKind, REPORT_SCHEMA_VERSION, Report, Run, StepReport, Totals,
 };
 pub use file::ReportFile;
+pub use gate::lines as gate_lines;
 pub use github::GitHub;
 pub use json::Json;
 pub use junit::Junit;

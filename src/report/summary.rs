@@ -71,7 +71,39 @@ fn summarize(report: &Report, style: &Style) -> String {
         paragraphs.push(table(report, style));
     }
     paragraphs.push(totals(report, style));
+    paragraphs.extend(statuses(report, style));
     paragraphs.join("\n")
+}
+
+/// What the run proves, and the statuses that GitHub doesn't have.
+fn statuses(report: &Report, style: &Style) -> Option<String> {
+    let publication = report.statuses.as_ref()?;
+    let ink = if publication.is_complete() {
+        Ink::Added
+    } else {
+        Ink::Removed
+    };
+    let mut text = format!("{}\n", style.paint(ink, words::published(publication)));
+    if publication.undelivered.is_empty() {
+        return Some(text);
+    }
+    let _ = writeln!(text, "Statuses that GitHub did not take in:");
+    for status in &publication.undelivered {
+        let (context, state) = (visible(&status.context), status.state.as_str());
+        let _ = writeln!(
+            text,
+            "  {context} {state}: {}",
+            visible(&status.description)
+        );
+        let _ = writeln!(text, "    {}", visible(&status.cause));
+    }
+    let next = format!("psk fanout --role {}", visible(&report.run.role));
+    let _ = writeln!(
+        text,
+        "{} {next}: what is right stays as it is, and the statuses are written",
+        style.paint(Ink::Strong, "next:")
+    );
+    Some(text)
 }
 
 /// What is to be said of one cluster; nothing of one that is right or never started.

@@ -11,7 +11,7 @@ use super::aggregate::{Aggregate, ClusterState, since};
 use super::document::OutcomeKind;
 use super::listener::{Listener, ReportError};
 use super::screen::Parked;
-use super::words;
+use super::{gate, words};
 use crate::event::{Event, Outcome, Stamped};
 use crate::style::{Ink, Style};
 use crate::text::{count, pad, shorten, visible};
@@ -99,6 +99,10 @@ impl Listener for Terminal {
                 self.screen
                     .println(words::heading(run, &self.style).join("\n"));
                 self.draw();
+            }
+            Event::Gated(gate) => {
+                let lines = gate::lines(gate, &self.style);
+                self.screen.println(lines.join("\n"));
             }
             Event::RunFinished { .. } => self.draw(),
             // The next tick shows it: a burst of events is one change of the picture.

@@ -6,8 +6,10 @@ use console::measure_text_width;
 
 use super::aggregate::Tally;
 use super::document::OutcomeKind;
+use super::statuses::Publication;
 use crate::event::{CheckOutcome, CheckResult, RunStarted};
 use crate::reconcile::plan::Counts;
+use crate::release::proof;
 use crate::style::{Ink, Style};
 use crate::text::{count, visible};
 
@@ -43,6 +45,24 @@ pub(super) fn heading(run: &RunStarted, style: &Style) -> Vec<String> {
     });
     let heading = wrapped(facts, style).into_iter();
     heading.chain(schedule).chain(force).collect()
+}
+
+/// What became of the role's commit status: `psk/qa: success, 3 unchanged in 12m`.
+pub(super) fn published(publication: &Publication) -> String {
+    let context = visible(&publication.context);
+    if !publication.whole {
+        return format!("{context}: left alone, as this run was over a part of it");
+    }
+    let words = visible(proof::words(&publication.description)).into_owned();
+    match (publication.state, &publication.disbelieved) {
+        (Some(state), None) => format!("{context}: {}, {words}", state.as_str()),
+        (Some(state), Some(why)) => format!(
+            "{context}: {}, {words}; it proves nothing: {}",
+            state.as_str(),
+            visible(why)
+        ),
+        (None, _) => format!("{context}: not written"),
+    }
 }
 
 /// The parts on one line, or on more where they don't fit.

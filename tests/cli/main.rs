@@ -28,6 +28,7 @@ mod lab;
 mod peers;
 mod permissions;
 mod pipeline;
+mod promotion;
 mod refusals;
 mod saved_plan;
 mod secrets;

@@ -46,9 +46,11 @@ pub(super) fn error(
                 need.action
             ),
         ),
-        Service::Eks | Service::Kubernetes | Service::Connect | Service::CircleCi => {
-            denied(StatusCode::FORBIDDEN, sentence)
-        }
+        Service::Eks
+        | Service::Kubernetes
+        | Service::Connect
+        | Service::CircleCi
+        | Service::GitHub => denied(StatusCode::FORBIDDEN, sentence),
         Service::Sqs => ServiceError {
             query_code: Some("AccessDenied"),
             ..denied(StatusCode::FORBIDDEN, sentence)

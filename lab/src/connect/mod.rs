@@ -71,6 +71,7 @@ pub fn handle(world: &mut World, call: &Call) -> Answer {
         "GetHeartbeat" => Ok(Reply {
             status: StatusCode::OK,
             content_type: "text/plain",
+            headers: http::HeaderMap::new(),
             body: b".".to_vec(),
         }),
         "GetServerHealth" => Reply::json(&Health::active()),

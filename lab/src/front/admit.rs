@@ -12,7 +12,7 @@ use crate::credentials::Credential;
 use crate::wire::Protocol;
 use crate::wire::form::Form;
 use crate::world::World;
-use crate::{circleci, connect, sts};
+use crate::{circleci, connect, github, sts};
 
 /// The region of a request that doesn't say.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -61,6 +61,7 @@ pub fn admit(
     match Signature::read(parts, &arrival.call.query) {
         Err(refusal) => Err(arrival.refuse(arrival.guess(), &refusal)),
         Ok(Some(signature)) => arrival.signed(world, signature),
+        Ok(None) if github::serves(&arrival.call.path) => arrival.with_github_token(world),
         Ok(None) if connect::serves(&arrival.call.path) => arrival.with_token(world),
         Ok(None) if circleci::serves(&arrival.call.path) => arrival.with_circle_token(world),
         Ok(None) => arrival.unsigned(),
@@ -89,6 +90,7 @@ impl<'a> Arrival<'a> {
             method: parts.method.clone(),
             path: parts.uri.path().to_owned(),
             query: form_urlencoded::parse(query).into_owned().collect(),
+            headers: parts.headers.clone(),
             body,
             request_id,
             now: world.clock.at(received),
@@ -139,6 +141,20 @@ impl<'a> Arrival<'a> {
         let token = token.and_then(|value| value.to_str().ok());
         match circleci::authenticate(&world.circleci, &self.call.operation, token) {
             Ok(()) => {
+                let call = self.call;
+                Ok(Admitted { service, call })
+            }
+            Err(error) => Err(self.refuse_with(service, error)),
+        }
+    }
+
+    fn with_github_token(mut self, world: &World) -> Result<Admitted, Refused> {
+        let service = Service::GitHub;
+        self.call.operation = self.operation(service);
+        let authorization = self.call.header("authorization");
+        match github::authenticate(&world.github, authorization, &self.call) {
+            Ok(caller) => {
+                self.call.principal = caller;
                 let call = self.call;
                 Ok(Admitted { service, call })
             }
@@ -254,7 +270,9 @@ fn unknown_service(name: &str) -> Refused {
         error: ServiceError::new(
             StatusCode::NOT_IMPLEMENTED,
             "UnknownServiceException",
-            format!("the lab has no service `{name}`; it has {known} and 1Password Connect"),
+            format!(
+                "the lab has no service `{name}`; it has {known}, 1Password Connect and GitHub"
+            ),
         ),
     }
 }

@@ -40,7 +40,8 @@ pub fn allowed_skew(service: Service) -> SignedDuration {
         | Protocol::Json
         | Protocol::JsonAfterQuery
         | Protocol::Connect
-        | Protocol::CircleCi => SignedDuration::from_mins(5),
+        | Protocol::CircleCi
+        | Protocol::GitHub => SignedDuration::from_mins(5),
     }
 }
 
@@ -50,7 +51,7 @@ impl Refusal {
         let status = match (service.protocol(), self) {
             (Protocol::Ec2, Self::SessionExpired | Self::Skewed { .. }) => StatusCode::BAD_REQUEST,
             (_, Self::Incomplete(_)) => StatusCode::BAD_REQUEST,
-            (Protocol::Ec2 | Protocol::Connect, _) => StatusCode::UNAUTHORIZED,
+            (Protocol::Ec2 | Protocol::Connect | Protocol::GitHub, _) => StatusCode::UNAUTHORIZED,
             _ => StatusCode::FORBIDDEN,
         };
         ServiceError::new(status, self.code(service.protocol()), self.message(service))
@@ -62,7 +63,8 @@ impl Refusal {
             | Protocol::Json
             | Protocol::JsonAfterQuery
             | Protocol::Connect
-            | Protocol::CircleCi => match self {
+            | Protocol::CircleCi
+            | Protocol::GitHub => match self {
                 Self::Unsigned => "MissingAuthenticationTokenException",
                 Self::Incomplete(_) => "IncompleteSignatureException",
                 Self::UnknownKey => "UnrecognizedClientException",

@@ -7,7 +7,7 @@ use crate::call::{Answer, Call, ServiceError};
 use crate::wire::Protocol;
 use crate::wire::form::Form;
 use crate::world::World;
-use crate::{circleci, connect, ec2, efs, eks, events, iam, kms, logs, sqs, ssm, sts};
+use crate::{circleci, connect, ec2, efs, eks, events, github, iam, kms, logs, sqs, ssm, sts};
 
 /// A service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub enum Service {
     Connect,
     /// CircleCI.
     CircleCi,
+    /// GitHub.
+    GitHub,
 }
 
 impl Service {
@@ -58,10 +60,15 @@ impl Service {
 
     /// The service of that name, those that aren't AWS's included.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Kubernetes, Self::Connect, Self::CircleCi]
-            .into_iter()
-            .find(|service| service.name() == name)
-            .or_else(|| Self::from_scope(name))
+        [
+            Self::Kubernetes,
+            Self::Connect,
+            Self::CircleCi,
+            Self::GitHub,
+        ]
+        .into_iter()
+        .find(|service| service.name() == name)
+        .or_else(|| Self::from_scope(name))
     }
 
     /// The AWS service that a credential scope names.
@@ -85,6 +92,7 @@ impl Service {
             Self::Kubernetes => "kubernetes",
             Self::Connect => "connect",
             Self::CircleCi => "circleci",
+            Self::GitHub => "github",
         }
     }
 
@@ -98,6 +106,7 @@ impl Service {
             Self::Eks | Self::Efs | Self::Kubernetes => Protocol::RestJson,
             Self::Connect => Protocol::Connect,
             Self::CircleCi => Protocol::CircleCi,
+            Self::GitHub => Protocol::GitHub,
         }
     }
 
@@ -116,7 +125,8 @@ impl Service {
             | Self::Events
             | Self::Kubernetes
             | Self::Connect
-            | Self::CircleCi => "",
+            | Self::CircleCi
+            | Self::GitHub => "",
         }
     }
 
@@ -138,6 +148,7 @@ impl Service {
             (Protocol::RestJson, _) => eks::operation(method, path),
             (Protocol::Connect, _) => connect::operation(method, path),
             (Protocol::CircleCi, _) => circleci::operation(method, path),
+            (Protocol::GitHub, _) => github::operation(method, path),
         };
         name.unwrap_or_default().to_owned()
     }
@@ -161,6 +172,7 @@ impl Service {
             Self::Kubernetes => Err(invalid_action(call)),
             Self::Connect => connect::handle(world, call),
             Self::CircleCi => circleci::handle(world, call),
+            Self::GitHub => github::handle(world, call),
         }
     }
 
@@ -178,7 +190,7 @@ impl Service {
             Self::Sqs => sqs::needs(call),
             Self::Events => events::needs(call),
             // Inside a cluster, its access entries and roles decide.
-            Self::Kubernetes | Self::Connect | Self::CircleCi => Vec::new(),
+            Self::Kubernetes | Self::Connect | Self::CircleCi | Self::GitHub => Vec::new(),
         }
     }
 
@@ -208,6 +220,9 @@ impl Service {
                 "TooManyRequests",
                 "Too many requests",
             ),
+            Self::GitHub => {
+                github::secondary(StatusCode::FORBIDDEN, jiff::SignedDuration::from_secs(1))
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ mod accounts;
 pub(crate) mod blueprint;
 mod build;
 mod foundation;
+mod github;
 mod identity;
 mod inside;
 mod instances;
@@ -22,6 +23,7 @@ mod terraform;
 mod vaults;
 
 pub use accounts::circleci_organization;
+pub use github::{CommitSeed, RepositorySeed};
 
 use crate::eks::Condition;
 
@@ -84,6 +86,8 @@ pub struct Seed {
     pub clusters: Vec<ClusterSeed>,
     /// What the 1Password vaults hold.
     pub secrets: Vec<Secret>,
+    /// The repository at GitHub that the fleet is rolled out from, if there is one.
+    pub repository: Option<RepositorySeed>,
 }
 
 /// One field of an item in a 1Password vault.

@@ -70,6 +70,7 @@ pub fn write(
         }
         Protocol::Connect => ("application/json", connect(error)),
         Protocol::CircleCi => ("application/json", members(error, None)),
+        Protocol::GitHub => ("application/json; charset=utf-8", github(error)),
         Protocol::Query => ("text/xml", query(namespace, error, request_id)),
         Protocol::Ec2 => ("text/xml", ec2(error, request_id)),
     };
@@ -100,6 +101,19 @@ fn members(error: &ServiceError, kind: Option<&str>) -> Vec<u8> {
     if !body.contains_key("Message") {
         body.insert("message".to_owned(), json!(error.message));
     }
+    Value::Object(body).to_string().into_bytes()
+}
+
+/// GitHub's errors repeat the status as text.
+fn github(error: &ServiceError) -> Vec<u8> {
+    let mut body = Map::new();
+    body.insert("message".to_owned(), json!(error.message));
+    body.extend((*error.fields).clone());
+    body.insert(
+        "documentation_url".to_owned(),
+        json!("https://docs.github.com/rest"),
+    );
+    body.insert("status".to_owned(), json!(error.status.as_str()));
     Value::Object(body).to_string().into_bytes()
 }
 

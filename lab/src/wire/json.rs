@@ -38,6 +38,7 @@ pub fn done() -> Answer {
     Ok(Reply {
         status: http::StatusCode::OK,
         content_type: CONTENT_TYPE,
+        headers: http::HeaderMap::new(),
         body: Vec::new(),
     })
 }

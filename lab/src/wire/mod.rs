@@ -25,4 +25,6 @@ pub enum Protocol {
     Connect,
     /// CircleCI's REST API.
     CircleCi,
+    /// GitHub's REST API.
+    GitHub,
 }

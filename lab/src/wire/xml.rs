@@ -84,6 +84,7 @@ fn query_response(call: &Call, namespace: &str, result: Vec<u8>) -> Reply {
     Reply {
         status: StatusCode::OK,
         content_type: "text/xml",
+        headers: http::HeaderMap::new(),
         body,
     }
 }
@@ -92,6 +93,7 @@ fn reply<T: Serialize>(root: &str, value: &T) -> Answer {
     Ok(Reply {
         status: StatusCode::OK,
         content_type: "text/xml",
+        headers: http::HeaderMap::new(),
         body: document(root, value)?,
     })
 }

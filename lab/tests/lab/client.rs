@@ -47,6 +47,7 @@ pub(crate) fn seed() -> Seed {
             field: "aws-account-id".into(),
             value: NONPROD.into(),
         }],
+        repository: None,
     }
 }
 

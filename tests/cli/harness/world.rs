@@ -109,9 +109,25 @@ impl Served {
         Self { lab, runtime }
     }
 
-    /// The variables that point a client at it.
+    /// The variables that point a client at it, as a job that rolls out what its GitHub has: the
+    /// tagged head of the default branch.
     pub(crate) fn exports(&self) -> Vec<(String, String)> {
-        self.lab.exports()
+        let mut exports = self.lab.exports();
+        self.lab.with_world(|world| {
+            if let Some(repository) = world.github.repositories.first() {
+                let branch = &repository.default_branch;
+                let told = [
+                    ("PSK_COMMIT", Some(&repository.branches[branch])),
+                    ("PSK_BRANCH", Some(branch)),
+                    ("PSK_TAG", repository.tags.keys().next()),
+                ];
+                let told = told
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name, value?.clone())));
+                exports.extend(told.map(|(name, value)| (name.to_owned(), value)));
+            }
+        });
+        exports
     }
 
     /// Keys and tokens that are in use in it.
@@ -127,7 +143,9 @@ impl Served {
     /// The calls to AWS as `service:Operation account region`.
     pub(crate) fn aws_calls(&self) -> Vec<String> {
         let calls = self.lab.calls();
-        let calls = calls.iter().filter(|call| call.service != "connect");
+        let calls = calls
+            .iter()
+            .filter(|call| !["connect", "github"].contains(&call.service));
         calls
             .map(|call| {
                 format!(
@@ -182,6 +200,7 @@ pub(crate) fn secrets_of(world: &World) -> Vec<String> {
         identity.circleci_token.clone(),
         identity.continuation_key.clone(),
     ];
+    secrets.extend(world.github.tokens.keys().cloned());
     for key in world.credentials.values() {
         secrets.push(key.secret.clone());
         secrets.extend(key.session.as_ref().map(|session| session.token.clone()));
