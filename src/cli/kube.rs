@@ -149,7 +149,7 @@ async fn from_inventory(cluster: &str, context: &Context) -> Result<Session, Err
         .map_err(|unknown| Error::usage(unknown.to_string(), ""))?;
     let name = cluster.to_owned();
     let selection = select::selection(&inventory, role, std::slice::from_ref(&name))?;
-    let clusters = select::resolved(&inventory, &selection, &context.env).await?;
+    let (clusters, _) = select::resolved(&inventory, &selection, Vec::new(), &context.env).await?;
     let Some(cluster) = clusters.first() else {
         return Err(Error::unexpected(
             format!("{name} has no settings"),
