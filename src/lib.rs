@@ -18,6 +18,7 @@ pub mod onepassword;
 pub mod open_files;
 pub mod pipeline;
 pub mod process;
+pub mod proxy;
 pub mod reconcile;
 pub mod release;
 pub mod report;

@@ -60,9 +60,10 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 
 /// Every flag of a command and of those under it, as it is typed.
 fn flags(command: &Command) -> BTreeSet<String> {
-    let own = command.get_arguments().filter_map(|argument| {
-        let long = argument.get_long()?;
-        Some(format!("--{long}"))
+    let own = command.get_arguments().flat_map(|argument| {
+        let names = argument.get_long_and_visible_aliases();
+        let names = names.unwrap_or_default().into_iter();
+        names.map(|name| format!("--{name}")).collect::<Vec<_>>()
     });
     own.chain(command.get_subcommands().flat_map(flags))
         .collect()

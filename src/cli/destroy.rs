@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::run::{self, RunArgs, WaitArgs, Wish};
+use super::run::{self, GateArgs, Rollout, RunArgs, WaitArgs, Wish};
 use super::{Context, Error};
 use crate::rollout::{Destroy, Mode};
 
@@ -10,7 +10,7 @@ use crate::rollout::{Destroy, Mode};
 ///
 /// What psk didn't make stays, and so does what that needs; the file system and the key stay unless
 /// --delete-data is given. Everything that stays is told with why. While the cluster's deletion
-/// protection is set nothing is removed. Run again after an interruption or a failure, it goes on
+/// protection is set nothing is removed. A freeze or a shut window of its role stops it. Run again after an interruption or a failure, it goes on
 /// where it stopped.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -24,8 +24,10 @@ pub(super) struct Args {
     #[arg(long)]
     delete_data: bool,
     /// Only read and tell what would go and what would stay.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "override_gate")]
     dry_run: bool,
+    #[command(flatten)]
+    gate: GateArgs,
     #[command(flatten)]
     wait: WaitArgs,
     #[command(flatten)]
@@ -52,7 +54,11 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         }),
         force_upgrade: None,
         saved: None,
-        rollout: None,
+        rollout: Some(Rollout {
+            override_gate: args.gate.override_gate,
+            wait_for_gate: args.gate.wait_for_gate,
+            ..Rollout::default()
+        }),
         shard: None,
     };
     Ok(run::run(wish, args.run, context).await?.exit().into())

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::release::ReleaseArgs;
-use super::run::{self, Rollout, RunArgs, WaitArgs, Wish};
+use super::run::{self, GateArgs, Rollout, RunArgs, WaitArgs, Wish};
 use super::{Context, Error};
 use crate::pipeline::Shard;
 use crate::rollout::Mode;
@@ -26,12 +26,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     /// Only read and tell what would change; write nothing anywhere.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "override_gate")]
     dry_run: bool,
-    /// Roll out although the role's gate is shut, for this reason: it is told in the terminal, the
-    /// report and the role's commit status.
-    #[arg(long, value_name = "REASON", conflicts_with = "dry_run", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    override_gate: Option<String>,
+    #[command(flatten)]
+    gate: GateArgs,
     /// Upgrade although EKS's readiness insights speak against it, for this reason.
     #[arg(long, value_name = "REASON", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     force_upgrade: Option<String>,
@@ -58,7 +56,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         saved: None,
         rollout: Some(Rollout {
             release: args.release,
-            override_gate: args.override_gate,
+            override_gate: args.gate.override_gate,
+            wait_for_gate: args.gate.wait_for_gate,
         }),
     };
     Ok(run::run(wish, args.run, context).await?.exit().into())

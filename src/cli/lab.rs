@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use tokio::process::Command as Process;
 
-use super::{Context, Error};
+use super::{Context, Error, release};
 use crate::control_plane;
 use crate::control_plane::policy::{Account, permissions};
 use crate::env::Env;
@@ -297,7 +297,8 @@ fn repository_seed(
     history: checkout::History,
 ) -> RepositorySeed {
     let pipeline = inventory.pipeline();
-    let (owner, name) = match &release.repository {
+    let named = release::repository(pipeline);
+    let (owner, name) = match named.as_ref().or(release.repository.as_ref()) {
         Some(repository) => (repository.owner.clone(), repository.name.clone()),
         None => ("psk-lab".to_owned(), pipeline.name.clone()),
     };

@@ -101,7 +101,9 @@ async fn board(
     world: &World,
     context: &Context,
 ) -> Result<Board, Error> {
-    let release = args.detect(&world.env, context).await?;
+    let release = args
+        .detect(inventory.pipeline(), &world.env, context)
+        .await?;
     let pipeline = inventory.pipeline();
     let reach = match Reach::of(&release, &world.env) {
         Reach::Not(why, next) => return Err(Error::usage(why, next)),
@@ -111,7 +113,7 @@ async fn board(
         return Err(Error::usage("no commit is known", "add --sha SHA"));
     }
     let secrets = select::values(&reach.references(pipeline), &world.env).await?;
-    let answer = release::ask(reach, &release, pipeline, &secrets, context).await;
+    let answer = release::ask(&reach, &release, pipeline, &secrets, context).await;
     if let crate::release::gate::Evidence::None { why, next } = &answer.evidence {
         return Err(Error::unexpected(why.clone(), next.clone()));
     }
@@ -133,11 +135,13 @@ async fn seal(
     let role = inventory
         .role(role)
         .map_err(|unknown| Error::usage(unknown.to_string(), ""))?;
-    let release = args.detect(&world.env, context).await?;
+    let release = args
+        .detect(inventory.pipeline(), &world.env, context)
+        .await?;
     let pipeline = inventory.pipeline();
     let reach = Reach::of(&release, &world.env);
     let secrets = select::values(&reach.references(pipeline), &world.env).await?;
-    let answer = release::ask(reach, &release, pipeline, &secrets, context).await;
+    let answer = release::ask(&reach, &release, pipeline, &secrets, context).await;
     let graph = Graph::of(inventory.roles());
     let digest = inventory.digest();
     let question = release::question(&graph, &release, &digest, pipeline, &answer);
@@ -177,7 +181,7 @@ async fn seal(
         target_url: release.run_url.clone(),
     };
     let creator = github
-        .create_status(commit, &status)
+        .deliver_status(commit, &status)
         .await
         .map_err(|error| Error::new(Exit::ClustersFailed, error.to_string(), error.next()))?;
     let trusted = &pipeline.promotion.trusted_creators;

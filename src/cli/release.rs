@@ -1,5 +1,8 @@
 //! What a command rolls out or asks about, and what GitHub says of it.
 
+use std::io::{self, Write as _};
+use std::time::Duration;
+
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -9,7 +12,7 @@ use crate::exit::Exit;
 use crate::github::{GitHub, NotConfigured, Repository, Settings};
 use crate::inventory::{Inventory, Pipeline, Reference, Role, Secrets};
 use crate::release::evidence::{Inquiry, gather};
-use crate::release::gate::{Evidence, Gate, Question};
+use crate::release::gate::{Evidence, Gate, Question, span};
 use crate::release::graph::Graph;
 use crate::release::{Given, Release};
 use crate::report::gate_lines;
@@ -34,17 +37,27 @@ pub(super) struct ReleaseArgs {
 
 impl ReleaseArgs {
     /// The release that is meant.
-    pub(super) async fn detect(self, env: &Env, context: &Context) -> Result<Release, Error> {
+    pub(super) async fn detect(
+        self,
+        pipeline: &Pipeline,
+        env: &Env,
+        context: &Context,
+    ) -> Result<Release, Error> {
         let given = Given {
             commit: self.commit,
             tag: self.tag,
             branch: self.branch,
-            repository: self.repository,
+            repository: self.repository.or_else(|| repository(pipeline)),
         };
         Release::detect(&given, env, context.root(), &context.processes)
             .await
             .map_err(|error| Error::usage(error.to_string(), ""))
     }
+}
+
+/// The repository that the pipeline's file names.
+pub(super) fn repository(pipeline: &Pipeline) -> Option<Repository> {
+    pipeline.repository.as_ref()?.as_str().parse().ok()
 }
 
 /// GitHub as the environment and the release have it, or why it can't be asked.
@@ -85,9 +98,52 @@ pub(super) struct Answer {
     pub(super) now: Timestamp,
 }
 
+/// What a role's gate is asked with.
+pub(super) struct Asking<'a> {
+    pub(super) reach: &'a Reach,
+    pub(super) release: &'a Release,
+    pub(super) inventory: &'a Inventory,
+    pub(super) role: &'a Role,
+    pub(super) asked: Asked,
+    pub(super) secrets: &'a Secrets,
+    pub(super) context: &'a Context,
+}
+
+/// A gate that is waited for is asked again after so long at the latest: a failure may have come, or a
+/// freeze. It keeps a CI system from taking the job for a dead one, too.
+const ASKED_AGAIN: Duration = Duration::from_secs(10 * 60);
+
+impl Asking<'_> {
+    /// What GitHub says, and the gate's answer: the first one, or where only time is missing, and no more
+    /// than `patience`, the one after it has passed.
+    pub(super) async fn opened(&self, patience: Duration) -> Result<(Answer, Gate), Error> {
+        let mut left = patience;
+        loop {
+            let (reach, secrets) = (self.reach, self.secrets);
+            let pipeline = self.inventory.pipeline();
+            let answer = ask(reach, self.release, pipeline, secrets, self.context).await;
+            let gate = gate(self.inventory, self.role, self.asked, self.release, &answer);
+            let Some(opens) = gate.opens().filter(|_| self.release.obstacles.is_empty()) else {
+                return Ok((answer, gate));
+            };
+            let wait = Duration::try_from(opens.duration_since(answer.now)).unwrap_or_default();
+            // GitHub tells the time to the second.
+            let wait = wait + Duration::from_secs(1);
+            if wait > left {
+                return Ok((answer, gate));
+            }
+            let lines = gate_lines(&gate, &self.context.stderr_style()).join("\n");
+            writeln!(io::stderr(), "{lines}\nwaiting for {}", span(wait))?;
+            let pause = wait.min(ASKED_AGAIN);
+            tokio::time::sleep(pause).await;
+            left -= pause;
+        }
+    }
+}
+
 /// Asks GitHub all that a gate wants to know. That it can't be asked is an answer too.
 pub(super) async fn ask(
-    reach: Reach,
+    reach: &Reach,
     release: &Release,
     pipeline: &Pipeline,
     secrets: &Secrets,
@@ -104,9 +160,9 @@ pub(super) async fn ask(
     };
     let none = |why: String, next: String| Evidence::None { why, next };
     let (settings, repository) = match reach {
-        Reach::Configured(settings, repository) => (settings, repository),
+        Reach::Configured(settings, repository) => (settings, repository.clone()),
         Reach::Not(why, next) => {
-            answer.evidence = none(why, next);
+            answer.evidence = none(why.clone(), next.clone());
             return answer;
         }
     };
@@ -121,7 +177,7 @@ pub(super) async fn ask(
             None => {}
         }
     }
-    let github = match GitHub::connect(&settings, repository).await {
+    let github = match GitHub::connect(settings, repository).await {
         Ok(github) => github,
         Err(error) => {
             answer.evidence = none(error.to_string(), error.next().to_owned());
@@ -164,18 +220,41 @@ pub(super) fn question<'a>(
     }
 }
 
+/// What a run is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// All that the role's gate asks for.
+    Promotion,
+    /// That this is a time for changes: the run takes no release anywhere.
+    Calm,
+}
+
 /// The gate's answer for a role.
-pub(super) fn gate(inventory: &Inventory, role: &Role, release: &Release, answer: &Answer) -> Gate {
+pub(super) fn gate(
+    inventory: &Inventory,
+    role: &Role,
+    asked: Asked,
+    release: &Release,
+    answer: &Answer,
+) -> Gate {
     let graph = Graph::of(inventory.roles());
     let digest = inventory.digest();
     let question = question(&graph, release, &digest, inventory.pipeline(), answer);
-    question.gate(role, &question.standings())
+    match asked {
+        Asked::Promotion => question.gate(role, &question.standings()),
+        Asked::Calm => question.calm(role),
+    }
 }
 
 /// Refuses a run that writes where it can't, or mustn't. What can't be released can't be by an
 /// override either.
-pub(super) fn refuse(release: &Release, gate: &Gate, context: &Context) -> Result<(), Error> {
-    if !release.obstacles.is_empty() {
+pub(super) fn refuse(
+    release: &Release,
+    asked: Asked,
+    gate: &Gate,
+    context: &Context,
+) -> Result<(), Error> {
+    if asked == Asked::Promotion && !release.obstacles.is_empty() {
         let told: Vec<String> = release.obstacles.iter().map(ToString::to_string).collect();
         let next: Vec<&str> = release
             .obstacles

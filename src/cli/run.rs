@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::lab::{LabArgs, World};
-use super::release::{self, Reach, ReleaseArgs};
+use super::release::{self, Asked, Reach, ReleaseArgs};
 use super::{Context, Error, select, stale};
 use crate::aws::{Aws, Identity};
 use crate::control_plane::Intent;
@@ -19,8 +19,9 @@ use crate::event::{ClusterRef, Emitter, Event, Interruption, RunStarted};
 use crate::exit::Exit;
 use crate::fanout::{self, Engine, Order, Schedule, Stop, stop_on_signals};
 use crate::inventory::{self, Inventory, Role};
-use crate::pipeline::{self, Shard};
+use crate::pipeline::Shard;
 use crate::reconcile::Polling;
+use crate::release::mermaid;
 use crate::report::statuses::{About, CommitStatuses, Publication, publish};
 use crate::report::{
     GitHub, Groups, Json, Junit, Lines, Listener, ReportError, ReportFile, Summary, Terminal, drive,
@@ -48,6 +49,25 @@ pub(super) struct ForceUpgrade {
     /// Upgrade although EKS's insights speak against it. The reason stands in the report.
     #[arg(long, value_name = "REASON", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(super) force_upgrade: Option<String>,
+}
+
+/// What to do where a gate is shut, other than refuse.
+#[derive(Debug, clap::Args)]
+pub(super) struct GateArgs {
+    /// Go on although the role's gate is shut, for this reason: it is told in the terminal, the report
+    /// and the commit status.
+    #[arg(long, value_name = "REASON", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(super) override_gate: Option<String>,
+    /// Where only time is missing (a soak, a window, the end of a freeze in psk.yaml), wait for so long
+    /// at most (45m, 2h) instead of refusing.
+    #[arg(long, value_name = "TIME", value_parser = length_of_time)]
+    pub(super) wait_for_gate: Option<Duration>,
+}
+
+fn length_of_time(text: &str) -> Result<Duration, String> {
+    let time = text.parse::<jiff::SignedDuration>().ok();
+    time.and_then(|time| Duration::try_from(time).ok())
+        .ok_or_else(|| "it has to be a length of time, such as 45m or 2h".to_owned())
 }
 
 /// How a run is told.
@@ -143,6 +163,8 @@ pub(super) struct Rollout {
     pub(super) release: ReleaseArgs,
     /// Why the gate is passed although it is shut.
     pub(super) override_gate: Option<String>,
+    /// For how long the gate is waited for, where only time is missing.
+    pub(super) wait_for_gate: Option<Duration>,
 }
 
 /// How a run went.
@@ -191,15 +213,21 @@ pub(super) async fn run_checks(
     let inventory = Inventory::load(context.root())?;
     let role = role(&inventory, &wish)?;
     let selection = select::selection(&inventory, role, &named(&wish, role)?)?;
-    let promotion = pipeline::mermaid(&inventory, &role.name);
+    let promotion = mermaid::marked(inventory.roles(), &role.name);
     let mut listeners = args.report.listeners(promotion, context)?;
 
     let world = World::enter(&args.lab, &inventory, context).await?;
-    let (gated, given) = match wish.rollout {
-        Some(rollout) => (Some(rollout.override_gate), rollout.release),
-        None => (None, ReleaseArgs::default()),
+    let (gated, patience, given) = match wish.rollout {
+        Some(rollout) => (
+            Some(rollout.override_gate),
+            rollout.wait_for_gate,
+            rollout.release,
+        ),
+        None => (None, None, ReleaseArgs::default()),
     };
-    let release = given.detect(&world.env, context).await?;
+    let release = given
+        .detect(inventory.pipeline(), &world.env, context)
+        .await?;
     if let Some(saved) = &wish.saved {
         stale::refuse_other_intent(saved, &inventory, &release)?;
     }
@@ -215,22 +243,42 @@ pub(super) async fn run_checks(
         found = select::resolved(&inventory, &selection, more, &world.env) => Some(found?),
     };
     let (clusters, secrets) = clusters.unzip();
-    let answer = match (reach, &secrets) {
-        (Some(reach), Some(secrets)) => tokio::select! {
-            biased;
-            () = stop.wind_down().cancelled() => None,
-            answer = release::ask(reach, &release, pipeline, secrets, context) => Some(answer),
-        },
+    let writes = wish.mode.writes();
+    let destroys = matches!(wish.mode, Mode::Destroy(_));
+    let asked = if destroys {
+        Asked::Calm
+    } else {
+        Asked::Promotion
+    };
+    let gate = match (&reach, &secrets) {
+        (Some(reach), Some(secrets)) => {
+            let asking = release::Asking {
+                reach,
+                release: &release,
+                inventory: &inventory,
+                role,
+                asked,
+                secrets,
+                context,
+            };
+            // Nobody waits for what is passed anyway, or isn't held to it.
+            let overridden = gated.flatten();
+            let patience = patience.filter(|_| writes && overridden.is_none());
+            tokio::select! {
+                biased;
+                () = stop.wind_down().cancelled() => None,
+                found = asking.opened(patience.unwrap_or_default()) => {
+                    let (answer, mut gate) = found?;
+                    gate.overridden = overridden.filter(|_| !gate.is_open());
+                    Some((answer, gate))
+                }
+            }
+        }
         _ => None,
     };
-    let writes = wish.mode.writes();
-    let gate = answer.as_ref().map(|answer| {
-        let mut gate = release::gate(&inventory, role, &release, answer);
-        gate.overridden = gated.flatten().filter(|_| !gate.is_open());
-        gate
-    });
+    let (answer, gate) = gate.unzip();
     if let (Some(gate), true) = (&gate, writes) {
-        release::refuse(&release, gate, context)?;
+        release::refuse(&release, asked, gate, context)?;
     }
     let references: Vec<ClusterRef> = match &clusters {
         Some(clusters) => clusters.iter().map(ClusterRef::from).collect(),
@@ -332,7 +380,8 @@ pub(super) async fn run_checks(
                 url: release.run_url.clone(),
                 versions,
                 overridden,
-                whole: schedule.clusters().len() == role.clusters.len(),
+                whole: !destroys && schedule.clusters().len() == role.clusters.len(),
+                destroys,
             };
             let sink = Arc::new(CommitStatuses { github, commit });
             let (listener, published) = publish(about, sink, context.clock.clone(), stop.clone());

@@ -309,6 +309,18 @@ impl GitHub {
         Ok(created.creator.map(|creator| creator.login))
     }
 
+    /// The same, sent again after a pause where GitHub is busy, failing or away.
+    ///
+    /// # Errors
+    /// GitHub's own, the last time.
+    pub async fn deliver_status(
+        &self,
+        commit: &str,
+        status: &NewStatus,
+    ) -> Result<Option<String>, GitHubError> {
+        self.patiently(|| self.create_status(commit, status)).await
+    }
+
     fn path(&self, rest: &str) -> String {
         format!("/repos/{}{rest}", self.repository)
     }
@@ -331,10 +343,10 @@ impl GitHub {
     }
 
     /// Asks again after a pause where GitHub is busy, failing or away.
-    async fn patiently<F: Future<Output = Result<Answer, GitHubError>>>(
+    async fn patiently<T, F: Future<Output = Result<T, GitHubError>>>(
         &self,
         ask: impl Fn() -> F,
-    ) -> Result<Answer, GitHubError> {
+    ) -> Result<T, GitHubError> {
         let mut attempt = 1;
         loop {
             let error = match ask().await {

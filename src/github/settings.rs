@@ -2,10 +2,13 @@
 
 use octocrab::Octocrab;
 use octocrab::models::AppId;
+use reqwest::Client;
+use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
 
 use crate::env::Env;
+use crate::proxy;
 
 /// GitHub's own API.
 const PUBLIC: &str = "https://api.github.com";
@@ -13,11 +16,12 @@ const PUBLIC: &str = "https://api.github.com";
 const ENTERPRISE: &str = "/api/v3";
 
 /// Where GitHub is and who psk is there.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// The REST API's address.
     pub(super) api: String,
     pub(super) credentials: Credentials,
+    http: Client,
 }
 
 /// Who psk is.
@@ -99,9 +103,22 @@ impl Settings {
                 Credentials::Token(token.ok_or(NotConfigured::NoToken)?.to_owned().into())
             }
         };
+        let http = Client::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .read_timeout(Duration::from_secs(30))
+            // octocrab follows redirects by itself: it knows what may be sent where.
+            .redirect(Policy::none());
+        let http = proxy::through(http, env).map_err(|bad| {
+            let problem = "is no proxy's address";
+            invalid(bad.variable, problem)
+        })?;
+        let http = http
+            .build()
+            .map_err(|error| invalid("GITHUB_API_URL", &format!("can't be reached: {error}")))?;
         Ok(Self {
             api: api.trim_end_matches('/').to_owned(),
             credentials,
+            http,
         })
     }
 
@@ -135,9 +152,7 @@ impl Settings {
             .base_uri(address)
             .map_err(|error| invalid("GITHUB_API_URL", &error))?
             // psk retries by itself: it knows what may wait.
-            .add_retry_config(octocrab::service::middleware::retry::RetryConfig::None)
-            .set_connect_timeout(Some(Duration::from_secs(5)))
-            .set_read_timeout(Some(Duration::from_secs(30)));
+            .add_retry_config(octocrab::service::middleware::retry::RetryConfig::None);
         let builder = match &self.credentials {
             Credentials::Token(token) => builder.personal_token(token.clone()),
             Credentials::App(id, key) => builder
@@ -145,8 +160,17 @@ impl Settings {
                 .map_err(|_| invalid("GITHUB_APP_PRIVATE_KEY", &"it is no RSA key in PEM"))?,
         };
         builder
-            .build()
+            .build_with_reqwest(self.http.clone())
             .map_err(|error| invalid("GITHUB_API_URL", &error))
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("api", &self.api)
+            .field("credentials", &self.credentials)
+            .finish_non_exhaustive()
     }
 }
 

@@ -28,6 +28,7 @@ mod pipeline;
 mod problem;
 mod reference;
 mod render;
+mod repository;
 mod resolve;
 mod role;
 mod rollout;
@@ -64,6 +65,7 @@ pub use pipeline::{
 };
 pub use problem::{Problem, Problems};
 pub use reference::{MalformedReference, Reference, ReferenceUse};
+pub use repository::RepositoryName;
 pub use resolve::{Cluster, Secrets};
 pub use role::{Approval, Role, Trigger};
 pub use rollout::{Mode, Quantity, Rollout};

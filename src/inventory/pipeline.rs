@@ -12,6 +12,7 @@ use super::node::Node;
 use super::parse::parse;
 use super::problem::{Problem, Problems};
 use super::reference::{Reference, ReferenceUse};
+use super::repository::RepositoryName;
 use super::resolve::Cluster;
 use super::schedule::CronExpression;
 use super::source::{Location, Source};
@@ -25,6 +26,8 @@ pub struct Pipeline {
     /// The pipeline's name, which everything that it makes is tagged with.
     #[schemars(default = "default_name")]
     pub name: String,
+    /// The repository on GitHub whose commit statuses count; by default the CI job's or the checkout's.
+    pub repository: Option<RepositoryName>,
     /// Where each cluster's outputs go.
     pub outputs: Option<Outputs>,
     /// How commit statuses are written.
@@ -132,6 +135,7 @@ impl Default for Pipeline {
     fn default() -> Self {
         Self {
             name: default_name(),
+            repository: None,
             outputs: None,
             statuses: Statuses::default(),
             promotion: Promotion::default(),
@@ -155,6 +159,7 @@ pub(crate) fn read(source: &Arc<Source>, problems: &mut Vec<Problem>) -> Option<
     let at = source.beginning();
     let mut decoder = Decoder::new(&map, &at, "the pipeline", "", problems);
     let name = decoder.or("name", default_name());
+    let repository = decoder.optional("repository");
     let outputs = decoder.optional("outputs");
     let statuses = decoder.or("statuses", Statuses::default());
     let promotion_node = decoder.node("promotion");
@@ -173,6 +178,7 @@ pub(crate) fn read(source: &Arc<Source>, problems: &mut Vec<Problem>) -> Option<
     }
     let pipeline = Pipeline {
         name: name?,
+        repository: repository?,
         outputs: outputs?,
         statuses: statuses?,
         promotion: promotion?,

@@ -14,6 +14,7 @@ use serde_json::{Value as Json, json};
 
 use super::timetable::Timetable;
 use crate::env::Env;
+use crate::proxy::{self, BadProxy};
 use crate::text::visible;
 
 /// Where CircleCI is unless something else is said.
@@ -60,6 +61,9 @@ pub enum ApiError {
         /// CircleCI's own words.
         message: String,
     },
+    /// CircleCI can't be asked through what the environment names as a proxy.
+    #[error(transparent)]
+    Proxy(#[from] BadProxy),
     /// There is a schedule of this name that psk didn't make.
     #[error(
         "there are {count} schedules called {name:?}, and psk made none of them but at most one: ids {ids}"
@@ -79,6 +83,7 @@ impl ApiError {
     pub fn next(&self) -> &'static str {
         match self {
             Self::Unset { .. } => "set it, or run this where CircleCI sets it",
+            Self::Proxy(_) => "set it right, or unset it",
             Self::Transport { .. } => {
                 "see that CircleCI can be reached, then run the same command again"
             }
@@ -199,12 +204,14 @@ impl CircleCi {
         let host = env.get(HOST_VARIABLE).unwrap_or(HOST);
         let client = Client::builder()
             .timeout(PATIENCE)
-            .user_agent(concat!("psk/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|source| ApiError::Transport {
-                doing: "making an HTTP client".to_owned(),
-                source,
-            })?;
+            .user_agent(concat!("psk/", env!("CARGO_PKG_VERSION")));
+        let client =
+            proxy::through(client, env)?
+                .build()
+                .map_err(|source| ApiError::Transport {
+                    doing: "making an HTTP client".to_owned(),
+                    source,
+                })?;
         Ok(Self {
             host: host.trim_end_matches('/').to_owned(),
             client,

@@ -11,14 +11,12 @@ mod generate;
 mod github;
 mod go;
 pub mod graph;
-mod mermaid;
 mod shard;
 mod timetable;
 mod yaml;
 
 pub use generate::{Ci, Options, Pipeline, Schedule, schedules};
 pub use graph::Per;
-pub use mermaid::mermaid;
 pub use shard::Shard;
 pub use timetable::Timetable;
 

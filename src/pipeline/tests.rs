@@ -138,11 +138,6 @@ fn a_tags_pipelines() {
     assert!(text.contains("args: \"--shard 2/3\""), "{text}");
 }
 
-#[test]
-fn the_marked_role_is_drawn_thick() {
-    insta::assert_snapshot!(mermaid(&shipped(), "prod"));
-}
-
 /// Whatever an inventory is called, its name is a string in the pipeline and nothing else.
 #[test]
 fn hostile_names_stay_names() {

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::gate::{Gate, Met, Question, short};
+use super::mermaid::{self, Node};
 use crate::github::Repository;
 
 /// Where a release stands.
@@ -106,37 +107,34 @@ impl Board {
     /// The graph of roles for Mermaid: green where a role holds the release, yellow where it may be
     /// rolled out now.
     pub fn mermaid(&self) -> String {
-        let mut lines = vec!["flowchart LR".to_owned()];
-        for role in &self.roles {
-            let (class, told) = match (&role.proof, role.may_run) {
-                (Some(held), _) => (
-                    "held",
-                    format!("held since {}", super::gate::minutes(held.since)),
-                ),
-                (None, true) => ("next", "may run now".to_owned()),
-                (None, false) => ("waits", role.waits_for()),
-            };
-            let (id, told) = (&role.role, quoted(&told));
-            lines.push(format!("  {id}[\"{id}<br/>{told}\"]:::{class}"));
-            lines.extend(
-                role.after
-                    .iter()
-                    .map(|before| format!("  {before} --> {id}")),
-            );
-        }
-        lines.extend(
-            [
-                "  classDef held fill:#dafbe1,stroke:#1a7f37,color:#1f2328",
-                "  classDef next fill:#fff8c5,stroke:#9a6700,color:#1f2328",
-                "  classDef waits fill:#f6f8fa,stroke:#8c959f,color:#1f2328",
-            ]
-            .map(str::to_owned),
-        );
-        lines.join("\n") + "\n"
+        let nodes: Vec<Node<'_>> = self.roles.iter().map(RoleStanding::node).collect();
+        let classes = [
+            ("held", "fill:#dafbe1,stroke:#1a7f37,color:#1f2328"),
+            ("next", "fill:#fff8c5,stroke:#9a6700,color:#1f2328"),
+            ("waits", "fill:#f6f8fa,stroke:#8c959f,color:#1f2328"),
+        ];
+        mermaid::draw(&nodes, &classes)
     }
 }
 
 impl RoleStanding {
+    fn node(&self) -> Node<'_> {
+        let (class, told) = match (&self.proof, self.may_run) {
+            (Some(held), _) => (
+                "held",
+                format!("held since {}", super::gate::minutes(held.since)),
+            ),
+            (None, true) => ("next", "may run now".to_owned()),
+            (None, false) => ("waits", self.waits_for()),
+        };
+        Node {
+            role: &self.role,
+            after: &self.after,
+            label: vec![self.role.clone(), told],
+            class: Some(class),
+        }
+    }
+
     /// The first thing that keeps it from being rolled out; empty where nothing does.
     pub fn waits_for(&self) -> String {
         let unmet = self.gate.checks.iter().find(|check| check.met != Met::Yes);
@@ -145,20 +143,4 @@ impl RoleStanding {
             _ => format!("{}: {}", check.requirement, check.found),
         })
     }
-}
-
-/// Mermaid takes entities where a label holds what means something to it.
-fn quoted(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("#quot;"),
-            '#' => out.push_str("#35;"),
-            '<' => out.push_str("#lt;"),
-            '>' => out.push_str("#gt;"),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -87,6 +87,8 @@ pub struct Check {
     pub found: String,
     /// What to do about it; empty where it is met.
     pub next: Vec<String>,
+    /// When it will be there by itself, if nothing else changes; null where time alone doesn't help.
+    pub until: Option<Timestamp>,
 }
 
 /// Whether something is there.
@@ -105,6 +107,14 @@ impl Gate {
     /// Whether everything is met.
     pub fn is_open(&self) -> bool {
         self.checks.iter().all(|check| check.met == Met::Yes)
+    }
+
+    /// When everything will be met, if time is all that is missing; `None` where it isn't, and where
+    /// nothing is.
+    pub fn opens(&self) -> Option<Timestamp> {
+        let unmet = self.checks.iter().filter(|check| check.met != Met::Yes);
+        let times: Option<Vec<Timestamp>> = unmet.map(|check| check.until).collect();
+        times?.into_iter().max()
     }
 
     /// What to do about what isn't met, each thing once.
@@ -167,6 +177,17 @@ impl Question<'_> {
         Gate {
             role: role.name.clone(),
             checks,
+            overridden: None,
+        }
+    }
+
+    /// What taking a cluster of `role` apart asks for, and whether it is there. It takes no release
+    /// anywhere, so that neither trigger nor proofs matter.
+    pub fn calm(&self, role: &Role) -> Gate {
+        let window = self.window(role).into_iter();
+        Gate {
+            role: role.name.clone(),
+            checks: window.chain([self.thawed(role)]).collect(),
             overridden: None,
         }
     }
@@ -282,11 +303,10 @@ impl Question<'_> {
         if age >= soak {
             return met(&requirement, found);
         }
-        let next = match proof.since.checked_add(soak) {
-            Ok(at) => format!("wait until {}", minutes(at)),
-            Err(_) => format!("wait {}", span(soak)),
-        };
-        unmet(&requirement, found, [next])
+        match proof.since.checked_add(soak) {
+            Ok(at) => awaited(&requirement, found, at),
+            Err(_) => unmet(&requirement, found, [format!("wait {}", span(soak))]),
+        }
     }
 
     fn window(&self, role: &Role) -> Option<Check> {
@@ -306,8 +326,10 @@ impl Question<'_> {
         } else {
             format!("it is {}", minutes(self.now))
         };
-        let next = opens.map(|at| format!("wait until {}", minutes(at)));
-        Some(unmet(&requirement, found, next))
+        Some(match opens {
+            Some(at) => awaited(&requirement, found, at),
+            None => unmet(&requirement, found, <[&str; 0]>::default()),
+        })
     }
 
     fn thawed(&self, role: &Role) -> Check {
@@ -318,11 +340,7 @@ impl Question<'_> {
             .find(|freeze| freeze.holds(&role.name, self.now))
         {
             let found = format!("psk.yaml, until {}: {}", minutes(freeze.to), freeze.reason);
-            return unmet(
-                requirement,
-                found,
-                [format!("wait until {}", minutes(freeze.to))],
-            );
+            return awaited(requirement, found, freeze.to);
         }
         let Evidence::Read(read) = self.evidence else {
             return self.unknown(requirement);
@@ -353,6 +371,7 @@ impl Question<'_> {
             met: Met::Unknown,
             found: why,
             next,
+            until: None,
         }
     }
 }
@@ -370,6 +389,7 @@ fn met(requirement: &str, found: String) -> Check {
         met: Met::Yes,
         found,
         next: Vec::new(),
+        until: None,
     }
 }
 
@@ -383,6 +403,15 @@ fn unmet<T: Into<String>>(
         met: Met::No,
         found,
         next: next.into_iter().map(Into::into).collect(),
+        until: None,
+    }
+}
+
+/// What is there by itself from a moment on.
+fn awaited(requirement: &str, found: String, at: Timestamp) -> Check {
+    Check {
+        until: Some(at),
+        ..unmet(requirement, found, [format!("wait until {}", minutes(at))])
     }
 }
 

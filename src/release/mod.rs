@@ -7,6 +7,7 @@ mod ci;
 pub mod evidence;
 pub mod gate;
 pub mod graph;
+pub mod mermaid;
 pub mod parts;
 pub mod proof;
 

@@ -14,6 +14,7 @@
 //! - `sig`, where there is a key: the first 16 bytes of HMAC-SHA256, in base64url. RFC 2104, section
 //!   5, asks for at least half of the hash's bytes; 140 characters have no room for more.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
@@ -220,26 +221,37 @@ pub enum Doubt {
     /// The signature isn't that of the key over this repository, commit, role and inventory.
     #[error("its proof's signature is wrong: it is of another repository, commit, role or key")]
     WrongSignature,
+    /// A cluster of the role says otherwise, after the role's own status.
+    #[error("after its proof {context} came to be {}: {words}", .state.as_str())]
+    ClusterSince {
+        /// The cluster's context.
+        context: String,
+        /// What it is.
+        state: StatusState,
+        /// What it said.
+        words: String,
+    },
     /// The text was there before, and a failure came after it.
     #[error("its proof is a copy of an earlier one, after which it failed")]
     Copied,
 }
 
-/// Whether the statuses of a commit prove that the role holds it. `history` is every status of the
-/// commit, the latest first; those of other contexts don't matter.
+/// Whether the statuses of a commit prove that the role holds it. `all` is every status of the
+/// commit, the latest first; those of other roles don't matter.
 ///
 /// A failure counts whoever says so. A success or a run under way counts only from someone whose
-/// word does.
+/// word does. A cluster of the role that was rolled out or destroyed by itself after the proof was
+/// made, and isn't well, speaks against it.
 ///
 /// # Errors
 /// Why not.
 pub fn judge(
-    history: &[CommitStatus],
+    all: &[CommitStatus],
     context: &str,
     trusted: &[String],
     claim: &Claim<'_>,
 ) -> Result<Proof, Doubt> {
-    let history: Vec<&CommitStatus> = history
+    let history: Vec<&CommitStatus> = all
         .iter()
         .filter(|status| status.context.eq_ignore_ascii_case(context))
         .collect();
@@ -266,6 +278,7 @@ pub fn judge(
             }
             StatusState::Success if counts => {
                 claim.check(&status.description)?;
+                since_then(all, status, trusted)?;
                 let since = held_since(&history[place..], trusted, claim)?;
                 return Ok(Proof {
                     words: words(&status.description).to_owned(),
@@ -282,6 +295,34 @@ pub fn judge(
         }
     }
     Err(doubt)
+}
+
+/// Whether every cluster that has said anything after that success of its role is well.
+fn since_then(
+    all: &[CommitStatus],
+    success: &CommitStatus,
+    trusted: &[String],
+) -> Result<(), Doubt> {
+    let parts = format!("{}/", success.context.to_ascii_lowercase());
+    let mut heard = BTreeSet::new();
+    let later = all.iter().take_while(|status| *status != success);
+    for status in later {
+        let context = status.context.to_ascii_lowercase();
+        let creator = status.creator.as_deref().unwrap_or_default();
+        let counts = match status.state {
+            StatusState::Failure | StatusState::Error => true,
+            StatusState::Pending | StatusState::Success => is_trusted(creator, trusted),
+        };
+        let latest = context.starts_with(&parts) && counts && heard.insert(context);
+        if latest && status.state != StatusState::Success {
+            return Err(Doubt::ClusterSince {
+                context: status.context.clone(),
+                state: status.state,
+                words: words(&status.description).to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Since when the success that `history` begins with has held: from the earliest success like it

@@ -63,6 +63,7 @@ mod tests {
             met,
             found: found.into(),
             next: next.iter().map(|step| (*step).to_owned()).collect(),
+            until: None,
         };
         let mut gate = Gate {
             role: "qa".into(),

@@ -15,6 +15,7 @@ use super::aggregate::Aggregate;
 use super::document::{ClusterReport, OutcomeKind, Report};
 use super::lines::escape_data;
 use super::listener::{Listener, ReportError};
+use super::statuses::Publication;
 use super::words;
 use crate::env::Env;
 use crate::event::Stamped;
@@ -96,7 +97,12 @@ fn outcome(report: &Report) -> &'static str {
     let totals = &report.totals;
     if report.run.interrupted.is_some() {
         "cancelled"
-    } else if totals.changed + totals.unchanged == totals.clusters {
+    } else if totals.changed + totals.unchanged == totals.clusters
+        && report
+            .statuses
+            .as_ref()
+            .is_none_or(Publication::is_complete)
+    {
         "success"
     } else {
         "failure"
@@ -215,6 +221,19 @@ fn pieces(report: &Report, promotion: &str) -> Vec<String> {
     }
     facts.push(format!("{:.1} s", run.seconds));
     pieces.push(format!("{}\n\n", facts.join(" · ")));
+    let overridden = report
+        .gate
+        .as_ref()
+        .and_then(|gate| gate.overridden.as_ref());
+    if let Some(reason) = overridden {
+        pieces.push(format!(
+            "**The gate was shut, and overridden:** {}\n\n",
+            plain(reason)
+        ));
+    }
+    if let Some(publication) = &report.statuses {
+        pieces.push(format!("{}\n\n", plain(&words::published(publication))));
+    }
     pieces.push(
         "| cluster | region | outcome | changes | seconds |\n| --- | --- | --- | --- | --: |\n"
             .to_owned(),
@@ -339,6 +358,34 @@ mod tests {
             annotations(&report),
             outputs(&report, Some(&PathBuf::from("psk-results/report.json")))
         ));
+    }
+
+    #[test]
+    fn an_override_and_a_proof_that_is_not_there_are_told() {
+        use crate::github::StatusState;
+        use crate::release::gate::Gate;
+
+        let mut report = of(&testing::many(2));
+        report.run.dry_run = false;
+        assert_eq!(outcome(&report), "success");
+        report.gate = Some(Gate {
+            role: "nonprod".into(),
+            checks: Vec::new(),
+            overridden: Some("incident <12>".into()),
+        });
+        report.statuses = Some(Publication {
+            context: "psk/nonprod".into(),
+            whole: true,
+            state: Some(StatusState::Success),
+            description: "2 unchanged".into(),
+            undelivered: Vec::new(),
+            disbelieved: Some("it is by mallory".into()),
+        });
+        assert_eq!(outcome(&report), "failure");
+        let text = summary(&report, "", MOST);
+        let told = "**The gate was shut, and overridden:** incident &lt;12&gt;\n";
+        assert!(text.contains(told), "{text}");
+        assert!(text.contains("it proves nothing"), "{text}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ fn the_environment_alone_leads_into_a_served_lab() {
     let mut lab = psk(["lab", "up", "--start", "current"]).at(&files).start();
     let mut inside = fanout().at(&files);
     let mut names = Vec::new();
-    while names.last().is_none_or(|name| name != "OP_CONNECT_TOKEN") {
+    while names.last().is_none_or(|name| name != "PSK_BRANCH") {
         let line = lab.line();
         let export = line
             .strip_prefix("export ")
@@ -41,7 +41,14 @@ fn the_environment_alone_leads_into_a_served_lab() {
             "CIRCLE_TOKEN",
             "CIRCLE_CONTINUATION_KEY",
             "OP_CONNECT_HOST",
-            "OP_CONNECT_TOKEN"
+            "OP_CONNECT_TOKEN",
+            "GITHUB_API_URL",
+            "GITHUB_GRAPHQL_URL",
+            "GITHUB_TOKEN",
+            "GITHUB_REPOSITORY",
+            "PSK_COMMIT",
+            "PSK_TAG",
+            "PSK_BRANCH"
         ]
     );
     let of_served = outcomes(inside);
@@ -56,7 +63,11 @@ fn the_environment_alone_leads_into_a_served_lab() {
 
 #[test]
 fn a_command_runs_inside_a_lab_and_nothing_leads_out_of_it() {
+    let files = Files::small();
     let run = psk(["lab", "run", "--", "sh", "-c", "env | cut -d= -f1 | sort"])
+        .at(&files)
+        .env("GH_TOKEN", "of-the-user")
+        .env("GITHUB_APP_ID", "of-the-user")
         .env("AWS_PROFILE", "of-the-user")
         .env("AWS_SESSION_TOKEN", "of-the-user")
         .env("AWS_ENDPOINT_URL_EKS", "https://eks.example.com")
@@ -83,10 +94,17 @@ fn a_command_runs_inside_a_lab_and_nothing_leads_out_of_it() {
             "CIRCLE_CONTINUATION_KEY",
             "CIRCLE_TOKEN",
             "EDITOR",
+            "GITHUB_API_URL",
+            "GITHUB_GRAPHQL_URL",
+            "GITHUB_REPOSITORY",
+            "GITHUB_TOKEN",
             "LANG",
             "OP_CONNECT_HOST",
             "OP_CONNECT_TOKEN",
-            "PATH"
+            "PATH",
+            "PSK_BRANCH",
+            "PSK_COMMIT",
+            "PSK_TAG"
         ]
     );
 }

@@ -168,10 +168,7 @@ fn other_settings_are_named_and_so_is_another_commit() {
     plan["commit"] = json!("a".repeat(40));
     fs::write(saved.path(), plan.to_string()).unwrap();
     let commit = "b".repeat(40);
-    let other = saved
-        .apply()
-        .env("GITHUB_ACTIONS", "true")
-        .env("GITHUB_SHA", &commit);
+    let other = saved.apply().env("PSK_COMMIT", &commit);
     let told = other.run().refused(13);
     assert!(told.contains(&format!("and this is {commit}")), "{told}");
     assert_eq!(saved.writes(), [""; 0]);

@@ -14,6 +14,41 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
+/// Time opens a gate that lacks nothing else, when the last of what is awaited is there.
+#[test]
+fn a_gate_that_lacks_time_alone_opens_by_itself() {
+    let check = |met, until: Option<&str>| Check {
+        requirement: String::new(),
+        met,
+        found: String::new(),
+        next: Vec::new(),
+        until: until.map(at),
+    };
+    let opens = |checks: Vec<Check>| {
+        let gate = Gate {
+            role: "qa".into(),
+            checks,
+            overridden: None,
+        };
+        gate.opens()
+    };
+    let (soon, later) = ("2026-11-26T12:30:00Z", "2026-11-26T13:00:00Z");
+    let met = || check(Met::Yes, None);
+    assert_eq!(opens(vec![met()]), None, "it is open");
+    assert_eq!(
+        opens(vec![
+            met(),
+            check(Met::No, Some(later)),
+            check(Met::No, Some(soon))
+        ]),
+        Some(at(later))
+    );
+    for missing in [Met::No, Met::Unknown] {
+        let lacking = vec![check(Met::No, Some(soon)), check(missing, None)];
+        assert_eq!(opens(lacking), None);
+    }
+}
+
 /// A tagged commit of the default branch that GitHub has, at noon on a Thursday.
 struct Case {
     roles: Vec<Role>,

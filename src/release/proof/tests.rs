@@ -79,6 +79,39 @@ fn by(creator: &str, status: CommitStatus) -> CommitStatus {
     }
 }
 
+/// A status of one cluster of the role.
+fn of_cluster(minute: i64, state: StatusState) -> CommitStatus {
+    CommitStatus {
+        context: "psk/qa/qa-i01-aws-us-east-1".into(),
+        ..status(minute, state, "verify failed")
+    }
+}
+
+#[test]
+fn a_cluster_that_is_not_well_since_then_speaks_against_its_role() {
+    let case = Case::signed();
+    let (failed, well) = (
+        of_cluster(9, StatusState::Failure),
+        of_cluster(12, StatusState::Success),
+    );
+    assert!(case.judge(&[failed.clone(), case.proof(10)]).is_ok());
+    let told = case.judge(&[case.proof(5), failed.clone()]).unwrap_err();
+    assert_eq!(
+        told.to_string(),
+        "after its proof psk/qa/qa-i01-aws-us-east-1 came to be failure: verify failed"
+    );
+    for state in [StatusState::Pending, StatusState::Error] {
+        assert!(case.judge(&[case.proof(5), of_cluster(9, state)]).is_err());
+    }
+    let mended = [case.proof(5), failed.clone(), well.clone()];
+    assert_eq!(case.judge(&mended).unwrap().since, at(5));
+    // Whoever isn't trusted can't mend it, nor hold it up, but a failure counts whoever tells of it.
+    let not_mended = [case.proof(5), failed, by("mallory", well)];
+    assert!(case.judge(&not_mended).is_err());
+    let held_up = by("mallory", of_cluster(9, StatusState::Pending));
+    assert!(case.judge(&[case.proof(5), held_up]).is_ok());
+}
+
 #[test]
 fn the_text_says_what_happened_for_which_inventory_when_and_is_signed() {
     let text = Case::signed()

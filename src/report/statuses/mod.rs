@@ -104,6 +104,8 @@ pub struct About {
     /// Whether the run is over all clusters of the role. A part of them gets statuses of its own, by
     /// which [`crate::release::parts`] tells when all parts are done; the role's is left alone.
     pub whole: bool,
+    /// Whether the run takes clusters apart: then no end of theirs is a success.
+    pub destroys: bool,
 }
 
 /// What became of a run's statuses.
@@ -340,7 +342,13 @@ impl Publisher {
             Event::ClusterFinished(end) => {
                 let version = self.about.versions.get(&end.cluster);
                 if let Some(Some(place)) = self.places.get(&end.cluster) {
-                    let saying = words::cluster(&end, version.map(String::as_str));
+                    let mut saying = words::cluster(&end, version.map(String::as_str));
+                    if self.about.destroys && saying.state == StatusState::Success {
+                        saying = words::destroyed(&end);
+                    }
+                    if !self.about.whole {
+                        saying.words = self.told_of_override(saying.words);
+                    }
                     self.queue.say(*place, saying);
                 }
                 self.ends.insert(end.cluster.clone(), end);
@@ -369,13 +377,18 @@ impl Publisher {
             _ => None,
         };
         let mut saying = words::role(&ends, took, version);
-        if let Some(reason) = &self.about.overridden {
-            saying.words = format!("gate overridden ({}): {}", cut(reason, 40), saying.words);
-        }
+        saying.words = self.told_of_override(saying.words);
         if let Some(role) = self.role {
             self.queue.say(role, saying);
         }
         self.ended = Some(Instant::now());
+    }
+
+    fn told_of_override(&self, words: String) -> String {
+        match &self.about.overridden {
+            Some(reason) => format!("gate overridden ({}): {words}", cut(reason, 40)),
+            None => words,
+        }
     }
 
     /// The status as it is sent. A success is sealed at that moment, so that what is sent twice can be

@@ -102,6 +102,7 @@ struct Run {
     clusters: Vec<(Duration, Duration, Outcome)>,
     per: StatusPer,
     whole: bool,
+    destroys: bool,
     stop: Stop,
     signal_at: Option<Duration>,
 }
@@ -120,6 +121,7 @@ impl Run {
             clusters,
             per: StatusPer::Auto,
             whole: true,
+            destroys: false,
             stop: Stop::default(),
             signal_at: None,
         }
@@ -158,6 +160,7 @@ impl Run {
             versions: BTreeMap::new(),
             overridden: None,
             whole: self.whole,
+            destroys: self.destroys,
         };
         let (listener, publication) =
             publish(about, github.clone(), clock.clone(), self.stop.clone());
@@ -432,6 +435,24 @@ async fn a_proof_by_someone_who_is_not_trusted_proves_nothing() {
     assert_eq!(
         publication.disbelieved.as_deref(),
         Some("it is by mallory, and promotion.trusted_creators are psk-release[bot]")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_was_taken_apart_is_no_success() {
+    let github = Arc::new(Fake::new());
+    let mut run = Run::alike(1, seconds(60));
+    (run.whole, run.destroys) = (false, true);
+    let (publication, _) = run.published(&github).await;
+    assert!(publication.is_complete());
+    let taken = github.taken();
+    let told = taken.iter().map(|(_, s)| (s.state, s.description.as_str()));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            (StatusState::Pending, "under way"),
+            (StatusState::Error, "taken apart in 1m")
+        ]
     );
 }
 

@@ -54,6 +54,14 @@ pub(super) fn cluster(end: &ClusterFinished, version: Option<&str>) -> Saying {
     }
 }
 
+/// A cluster that was taken apart.
+pub(super) fn destroyed(end: &ClusterFinished) -> Saying {
+    Saying {
+        state: StatusState::Error,
+        words: format!("taken apart in {}", span(end.elapsed)),
+    }
+}
+
 /// A role's end: `4 changed, 2 unchanged in 12m; v1.35`, and of what went wrong the first.
 pub(super) fn role(ends: &[&ClusterFinished], took: Duration, version: Option<&str>) -> Saying {
     let of = |is: fn(&Outcome) -> bool| ends.iter().filter(|end| is(&end.outcome)).count();

@@ -10,4 +10,4 @@ pub(crate) use files::{Files, contents};
 pub(crate) use left::left;
 pub(crate) use peer::Peer;
 pub(crate) use psk::{CANARY, Psk, Run, psk, repository};
-pub(crate) use world::{Served, identity_token, secrets_of, world_of};
+pub(crate) use world::{Served, identity_token, reads, secrets_of, world_of};

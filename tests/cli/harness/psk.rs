@@ -99,7 +99,7 @@ impl<'a> Psk<'a> {
 
     /// With the environment pointing at a world. Its keys and tokens must be told nowhere.
     pub(crate) fn inside(mut self, lab: &'a Served) -> Self {
-        self.env.extend(lab.exports());
+        self.env.extend(lab.exports_of_a_job());
         self.env
             .insert("PSK_POLL_INTERVAL".to_owned(), "0.05".to_owned());
         self.lab = Some(lab);

@@ -109,10 +109,15 @@ impl Served {
         Self { lab, runtime }
     }
 
-    /// The variables that point a client at it, as a job that rolls out what its GitHub has: the
-    /// tagged head of the default branch.
+    /// The variables that point a client at it.
     pub(crate) fn exports(&self) -> Vec<(String, String)> {
-        let mut exports = self.lab.exports();
+        self.lab.exports()
+    }
+
+    /// The same, and those of a job that rolls out what its GitHub has: the tagged head of the
+    /// default branch.
+    pub(crate) fn exports_of_a_job(&self) -> Vec<(String, String)> {
+        let mut exports = self.exports();
         self.lab.with_world(|world| {
             if let Some(repository) = world.github.repositories.first() {
                 let branch = &repository.default_branch;
@@ -190,6 +195,15 @@ impl Served {
         let waited = async { tokio::time::timeout(PATIENCE, something).await };
         self.runtime.block_on(waited).unwrap()
     }
+}
+
+/// Whether an operation of a service only reads: those of GitHub stand behind their group's name.
+pub(crate) fn reads(operation: &str) -> bool {
+    let (_, name) = operation.split_once('/').unwrap_or(("", operation));
+    let verbs = [
+        "Get", "List", "Describe", "Assume", "get", "list", "graphql",
+    ];
+    verbs.iter().any(|verb| name.starts_with(verb))
 }
 
 /// Every key and token of a world.
