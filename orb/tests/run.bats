@@ -30,6 +30,12 @@ arguments() { paste -sd ' ' arguments; }
   [ -d psk-plan ]
 }
 
+@test "a plan that was approved is applied" {
+  PSK_COMMAND=fanout PSK_ROLE=prod PSK_PLAN_FILE=psk-plan/prod.json PSK_ARGS='--shard 1/2' run bash "$script"
+  [ "$status" -eq 0 ]
+  [ "$(arguments)" = "apply psk-plan/prod.json --role prod --report psk-results/report.json --junit psk-results/junit.xml --shard 1/2" ]
+}
+
 @test "arguments are parted at blanks and nothing in them is run" {
   PSK_COMMAND='promote seal' PSK_ROLE=prod PSK_ARGS=$'--shard 1/2\n $(touch owned) * "a b" ;touch owned `id`' run bash "$script"
   [ "$status" -eq 0 ]

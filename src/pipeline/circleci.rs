@@ -70,9 +70,12 @@ fn invocation(job: &Job, pipeline: &Pipeline, filters: Option<&Json>) -> Json {
         task => {
             given.insert("name".to_owned(), json!(job.name()));
             given.insert("role".to_owned(), json!(job.role));
-            let part = job.part_arguments();
-            if !part.is_empty() {
-                given.insert("args".to_owned(), json!(part.join(" ")));
+            if let Some(plan) = &job.plan {
+                given.insert("plan_file".to_owned(), json!(plan));
+            }
+            let further = job.further_arguments();
+            if !further.is_empty() {
+                given.insert("args".to_owned(), json!(further.join(" ")));
             }
             if !pipeline.options.contexts.is_empty() {
                 given.insert("context".to_owned(), json!(pipeline.options.contexts));

@@ -9,6 +9,10 @@ use crate::inventory::Trigger;
 
 /// The action that checks the repository out. Source: the tag v5.0.0 of actions/checkout.
 const CHECKOUT: &str = "actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8";
+/// The action that keeps a file for other jobs. Source: the tag v4.6.2 of actions/upload-artifact.
+const UPLOAD: &str = "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02";
+/// The action that gets it. Source: the tag v4.3.0 of actions/download-artifact.
+const DOWNLOAD: &str = "actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093";
 
 /// The text of the workflow.
 pub(super) fn workflow(pipeline: &Pipeline) -> String {
@@ -73,7 +77,7 @@ fn body(job: &Job, pipeline: &Pipeline, when: Option<String>) -> Json {
         body.insert("if".to_owned(), json!(when));
     }
     body.insert("runs-on".to_owned(), json!(pipeline.options.runner));
-    let Some(arguments) = job.arguments() else {
+    let Some(command) = job.command() else {
         // Whoever the environment names as a reviewer has to approve before the job starts.
         body.insert("environment".to_owned(), json!(job.role));
         body.insert("timeout-minutes".to_owned(), json!(5));
@@ -90,21 +94,39 @@ fn body(job: &Job, pipeline: &Pipeline, when: Option<String>) -> Json {
             json!({ "group": group, "cancel-in-progress": false }),
         );
     }
-    let command = match job.task {
-        Task::Seal => "promote seal",
-        _ => arguments.first().map_or("", String::as_str),
-    };
     let mut with = Map::new();
     with.insert("command".to_owned(), json!(command));
     with.insert("role".to_owned(), json!(job.role));
-    let part = job.part_arguments();
-    if !part.is_empty() {
-        with.insert("args".to_owned(), json!(part.join(" ")));
+    let further = job.further_arguments();
+    if !further.is_empty() {
+        with.insert("args".to_owned(), json!(further.join(" ")));
     }
-    let steps = json!([
-        { "name": "Check out", "uses": CHECKOUT },
-        { "name": job.name(), "uses": pipeline.options.action, "with": with },
-    ]);
-    body.insert("steps".to_owned(), steps);
+    if let Some(plan) = &job.plan {
+        with.insert("plan-file".to_owned(), json!(plan));
+    }
+    for (input, value) in [
+        ("aws-role-arn", "${{ vars.PSK_AWS_ROLE_ARN }}"),
+        ("connect-host", "${{ vars.OP_CONNECT_HOST }}"),
+        ("connect-token", "${{ secrets.OP_CONNECT_TOKEN }}"),
+    ] {
+        with.insert(input.to_owned(), json!(value));
+    }
+    let mut steps = vec![
+        json!({ "name": "Check out", "uses": CHECKOUT }),
+        json!({ "name": job.name(), "uses": pipeline.options.action, "with": with }),
+    ];
+    if let Some(plan) = &job.plan {
+        let (directory, _) = plan.rsplit_once('/').unwrap_or((".", plan));
+        let name = format!("plan-{}", job.role);
+        if job.task == Task::Plan {
+            let kept = json!({ "name": name, "path": plan, "if-no-files-found": "error" });
+            steps.push(json!({ "name": "Keep the plan", "uses": UPLOAD, "with": kept }));
+        } else {
+            let wanted = json!({ "name": name, "path": directory });
+            let get = json!({ "name": "Get the plan", "uses": DOWNLOAD, "with": wanted });
+            steps.insert(1, get);
+        }
+    }
+    body.insert("steps".to_owned(), json!(steps));
     Json::Object(body)
 }

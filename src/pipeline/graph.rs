@@ -2,12 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use petgraph::algo::toposort;
 use petgraph::graph::DiGraph;
 
 use super::shard::Shard;
 use crate::inventory::{Approval, Inventory, Role, Trigger};
+
+/// A soak that is longer isn't waited for by a job, which a runner would have to be there for: somebody starts it again
+/// when the time has come, or approves it then.
+const LONGEST_SOAK: Duration = Duration::from_secs(2 * 3600);
+/// So much longer than the soak a job waits at most.
+const SLACK: Duration = Duration::from_secs(15 * 60);
 
 /// How a role's rollout is cut into jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +35,7 @@ pub enum Task {
     Plan,
     /// Waits for a person.
     Approve,
-    /// Plans, applies and verifies.
+    /// Plans, applies and verifies; where its plan was approved, applies that one.
     Deploy,
     /// Makes the role's proof, once all its parts are proven.
     Seal,
@@ -72,6 +79,10 @@ pub struct Job {
     pub role: String,
     /// The part of the role.
     pub part: Part,
+    /// The file of the plan that it makes, or applies as it was approved; none where it plans for itself.
+    pub plan: Option<String>,
+    /// For how long it waits for its gate, where what comes before it has to soak.
+    pub patience: Option<Duration>,
     /// The names of the jobs that have to succeed before it starts.
     pub requires: Vec<String>,
 }
@@ -84,27 +95,44 @@ impl Job {
 
     /// The command line that it is, without the program's name; `None` for one that only waits.
     pub fn arguments(&self) -> Option<Vec<String>> {
-        let words: &[&str] = match self.task {
-            Task::Plan => &["plan"],
-            Task::Approve => return None,
-            Task::Deploy => &["fanout"],
-            Task::Seal => &["promote", "seal"],
-            Task::Verify => &["verify"],
-            Task::Drift => &["drift"],
-        };
-        let mut arguments: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        let words = self.command()?.split(' ').map(str::to_owned);
+        let mut arguments: Vec<String> = words.collect();
+        if let (Task::Deploy, Some(plan)) = (self.task, &self.plan) {
+            arguments.push(plan.clone());
+        }
         arguments.extend(["--role".to_owned(), self.role.clone()]);
-        arguments.extend(self.part_arguments());
+        if let (Task::Plan, Some(plan)) = (self.task, &self.plan) {
+            arguments.extend(["--out".to_owned(), plan.clone()]);
+        }
+        arguments.extend(self.further_arguments());
         Some(arguments)
     }
 
-    /// The arguments that say which part of the role.
-    pub fn part_arguments(&self) -> Vec<String> {
-        match &self.part {
+    /// The command that it is; `None` for one that only waits.
+    pub fn command(&self) -> Option<&'static str> {
+        Some(match self.task {
+            Task::Plan => "plan",
+            Task::Approve => return None,
+            Task::Deploy if self.plan.is_some() => "apply",
+            Task::Deploy => "fanout",
+            Task::Seal => "promote seal",
+            Task::Verify => "verify",
+            Task::Drift => "drift",
+        })
+    }
+
+    /// The arguments beside command, role and plan: which part of the role, how long to wait for its gate.
+    pub fn further_arguments(&self) -> Vec<String> {
+        let mut arguments = match &self.part {
             Part::Whole => Vec::new(),
             Part::Cluster(cluster) => vec!["--cluster".to_owned(), cluster.clone()],
             Part::Shard(shard) => vec!["--shard".to_owned(), shard.to_string()],
+        };
+        if let Some(patience) = self.patience {
+            let minutes = patience.as_secs().div_ceil(60);
+            arguments.extend(["--wait-for-gate".to_owned(), format!("{minutes}m")]);
         }
+        arguments
     }
 }
 
@@ -209,15 +237,23 @@ pub fn release(inventory: &Inventory, trigger: Trigger, per: Per) -> Vec<Job> {
 
 /// The jobs of one role. The last is the one that those of the next roles wait for.
 fn jobs_of(role: &Role, per: Per, before: Vec<String>) -> Vec<Job> {
+    let approved = role.approval == Approval::Required;
+    let soak = role.rollout.soak;
+    let patience = (!soak.is_zero() && soak <= LONGEST_SOAK).then(|| soak + SLACK);
+    let plan = approved.then(|| format!("psk-plan/{}.json", role.name));
     let job = |task, part, requires| Job {
         task,
         role: role.name.clone(),
         part,
+        plan: plan
+            .clone()
+            .filter(|_| matches!(task, Task::Plan | Task::Deploy)),
+        patience: patience.filter(|_| task == Task::Deploy),
         requires,
     };
     let mut jobs = Vec::new();
     let mut before = before;
-    if role.approval == Approval::Required {
+    if approved {
         let plan = job(Task::Plan, Part::Whole, before);
         let approve = job(Task::Approve, Part::Whole, vec![plan.name()]);
         before = vec![approve.name()];
@@ -240,11 +276,12 @@ fn jobs_of(role: &Role, per: Per, before: Vec<String>) -> Vec<Job> {
 fn parts(role: &Role, per: Per) -> Vec<Part> {
     match per {
         Per::Role => vec![Part::Whole],
-        Per::Cluster => role
+        Per::Cluster if role.clusters.len() > 1 => role
             .clusters
             .iter()
             .map(|cluster| Part::Cluster(cluster.to_string()))
             .collect(),
+        Per::Cluster => vec![Part::Whole],
         Per::Shards(wanted) => match Shard::all(wanted.min(role.clusters.len())) {
             shards if shards.len() > 1 => shards.into_iter().map(Part::Shard).collect(),
             _ => vec![Part::Whole],
@@ -261,6 +298,8 @@ pub fn nightly(inventory: &Inventory, task: Task) -> Vec<Job> {
             task,
             role: role.name.clone(),
             part: Part::Whole,
+            plan: None,
+            patience: None,
             requires: Vec::new(),
         })
         .collect()
@@ -325,6 +364,27 @@ mod tests {
         assert_eq!(
             jobs.iter().filter(|job| job.task == Task::Deploy).count(),
             20
+        );
+        let jobs = release(&shipped(), Trigger::Push, Per::Cluster);
+        assert_eq!(told(&jobs), "deploy sandbox < \n");
+    }
+
+    #[test]
+    fn what_was_approved_is_what_is_applied_part_by_part() {
+        let jobs = release(&shipped(), Trigger::Tag, Per::Shards(2));
+        let prod: Vec<String> = jobs
+            .iter()
+            .filter(|job| job.role == "prod")
+            .filter_map(|job| Some(job.arguments()?.join(" ")))
+            .collect();
+        assert_eq!(
+            prod,
+            [
+                "plan --role prod --out psk-plan/prod.json",
+                "apply psk-plan/prod.json --role prod --shard 1/2",
+                "apply psk-plan/prod.json --role prod --shard 2/2",
+                "promote seal --role prod",
+            ]
         );
     }
 

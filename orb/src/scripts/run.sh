@@ -41,7 +41,14 @@ if [[ ${GITHUB_ACTIONS:-} == true ]]; then
 fi
 
 read -ra words <<< "${PSK_COMMAND:?}"
+# A deployment whose plan was approved applies that one.
+if [[ ${words[0]} == fanout && -n ${PSK_PLAN_FILE:-} ]]; then
+  words=(apply)
+fi
 command=("${words[@]}")
+if [[ ${words[0]} == apply && -n ${PSK_PLAN_FILE:-} ]]; then
+  command+=("$PSK_PLAN_FILE")
+fi
 if [[ -n ${PSK_ROLE:-} ]]; then
   command+=(--role "$PSK_ROLE")
 fi
@@ -54,7 +61,7 @@ case ${words[0]} in
     command+=(--report "$results/report.json" --junit "$results/junit.xml")
     ;;
 esac
-if [[ -n ${PSK_PLAN_FILE:-} ]]; then
+if [[ ${words[0]} == plan && -n ${PSK_PLAN_FILE:-} ]]; then
   mkdir -p "$(dirname -- "$PSK_PLAN_FILE")"
   command+=(--out "$PSK_PLAN_FILE")
 fi

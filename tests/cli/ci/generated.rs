@@ -26,6 +26,18 @@ fn runnable(config: &Path) -> Result<(), Broken> {
     Ok(())
 }
 
+fn options(per: Per) -> Options {
+    Options {
+        per,
+        schedule: true,
+        orb: "twdps/psk@0.1.0".to_owned(),
+        contexts: vec!["empc-lab".to_owned()],
+        action: "ThoughtWorks-DPS/psk@v0.1.0".to_owned(),
+        runner: "ubuntu-24.04".to_owned(),
+        branch: "main".to_owned(),
+    }
+}
+
 #[test]
 fn they_validate_and_broken_ones_do_not() {
     let directory = tempfile::tempdir().unwrap();
@@ -37,16 +49,7 @@ fn they_validate_and_broken_ones_do_not() {
             ("cluster", Per::Cluster),
             ("shard", Per::Shards(3)),
         ] {
-            let options = Options {
-                per,
-                schedule: true,
-                orb: "twdps/psk@0.1.0".to_owned(),
-                contexts: vec!["empc-lab".to_owned()],
-                action: "ThoughtWorks-DPS/psk@v0.1.0".to_owned(),
-                runner: "ubuntu-24.04".to_owned(),
-                branch: "main".to_owned(),
-            };
-            let pipeline = Pipeline::new(&inventory, trigger, options);
+            let pipeline = Pipeline::new(&inventory, trigger, options(per));
             let write = |name: &str, ci| {
                 let file = directory.path().join(format!("{name}-{trigger}-{cut}.yml"));
                 fs::write(&file, pipeline.text(ci)).unwrap();
@@ -99,6 +102,45 @@ fn they_validate_and_broken_ones_do_not() {
     ] {
         if let Some(output) = actionlint(&[broken(from, to, "github-tag-role.yml")]) {
             assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+        }
+    }
+}
+
+/// What a generated job gives to the orb's job, or to the action, is what that takes.
+#[test]
+fn they_give_the_orb_and_the_action_what_these_take() {
+    let orb = read(&super::orb::pack());
+    let action = read(&fs::read_to_string(repository().join("action.yml")).unwrap());
+    let inventory = Inventory::load(repository()).unwrap();
+    for per in [Per::Role, Per::Cluster, Per::Shards(2)] {
+        for trigger in [Trigger::Push, Trigger::Tag] {
+            let pipeline = Pipeline::new(&inventory, trigger, options(per));
+            let config = read(&pipeline.text(Ci::Circleci));
+            let workflows = config["workflows"].as_object().unwrap().values();
+            let jobs = workflows.flat_map(|workflow| workflow["jobs"].as_array().unwrap());
+            for job in jobs {
+                let (kind, given) = job.as_object().unwrap().iter().next().unwrap();
+                let Some(kind) = kind.strip_prefix("psk/") else {
+                    assert_eq!(given["type"], "approval");
+                    continue;
+                };
+                let known = orb["jobs"][kind]["parameters"].as_object().unwrap();
+                for name in given.as_object().unwrap().keys() {
+                    let of_circleci = ["name", "requires", "filters", "context"];
+                    assert!(
+                        known.contains_key(name) || of_circleci.contains(&name.as_str()),
+                        "{kind} takes no {name}"
+                    );
+                }
+            }
+            let workflow = read(&pipeline.text(Ci::Github));
+            let jobs = workflow["jobs"].as_object().unwrap().values();
+            let steps = jobs.flat_map(|job| job["steps"].as_array().unwrap());
+            for step in steps.filter(|step| step["uses"] == pipeline.options.action) {
+                for name in step["with"].as_object().unwrap().keys() {
+                    assert!(action["inputs"].get(name).is_some(), "no input {name}");
+                }
+            }
         }
     }
 }

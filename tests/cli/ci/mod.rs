@@ -4,6 +4,7 @@
 mod api;
 mod generated;
 mod orb;
+mod release;
 mod runs;
 mod workflows;
 mod yaml;

@@ -142,6 +142,49 @@ fn its_parts_fit_together() {
     }
 }
 
+/// Whatever runs psk over clusters keeps the report as an artifact and the cases as test results, and whatever installs
+/// it does so once for all jobs of a version.
+#[test]
+fn its_jobs_keep_what_they_told() {
+    let orb = read(&pack());
+    let has = |steps: &Json, kind: &str| {
+        let steps = steps.as_array().unwrap();
+        steps.iter().any(|step| step.get(kind).is_some())
+    };
+    for (name, job) in orb["jobs"].as_object().unwrap() {
+        let runs_over_clusters = name != "seal-role";
+        for kind in ["store_artifacts", "store_test_results"] {
+            assert_eq!(
+                has(&job["steps"], kind),
+                runs_over_clusters,
+                "{name}: {kind}"
+            );
+        }
+        for step in job["steps"].as_array().unwrap() {
+            for kind in ["store_artifacts", "store_test_results"] {
+                if let Some(kept) = step.get(kind) {
+                    assert_eq!(kept["path"], "psk-results", "{name}");
+                }
+            }
+        }
+    }
+    let install = &orb["commands"]["install"]["steps"];
+    let keys: Vec<String> = ["restore_cache", "save_cache"]
+        .iter()
+        .map(|kind| {
+            let steps = install.as_array().unwrap();
+            let step = steps.iter().find_map(|step| step.get(kind)).unwrap();
+            let key = step.get("key").or_else(|| step["keys"].get(0));
+            key.unwrap().as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(keys[0], keys[1]);
+    assert!(
+        keys[0].contains("parameters.version") && keys[0].contains("arch"),
+        "{keys:?}"
+    );
+}
+
 /// The rules of CircleCI's public orb review (orb-tools, RC001 to RC012), restated. RC006 and RC007 ask for pages that
 /// answer, which a test without a network can't: they are held to be this repository's.
 mod review {
@@ -332,7 +375,7 @@ fn bats_finds_that_the_scripts_do_what_they_should() {
         .unwrap();
     let told = told(&output);
     assert!(output.status.success(), "{told}");
-    assert!(told.starts_with("1..17\n"), "{told}");
+    assert!(told.starts_with("1..18\n"), "{told}");
 }
 
 /// Nothing that a script is given is ever part of its text: the parameters are environment variables.

@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use psk_lab::github::{StatusState, Tag};
 use serde_json::Value as Json;
 
 use super::yaml::read;
@@ -43,6 +44,7 @@ impl Step {
             ("CI", "true"),
             ("HOME", home.path().to_str().unwrap()),
             ("PSK_HOME", home.path().join("psk").to_str().unwrap()),
+            ("PSK_POLL_INTERVAL", "0.05"),
         ] {
             variables.insert(name.to_owned(), value.to_owned());
         }
@@ -54,15 +56,19 @@ impl Step {
         }
     }
 
-    /// The orb's step that deploys a role, as a CircleCI job runs it.
+    /// The orb's step that deploys a role, as a CircleCI job of the tag runs it.
     fn of_orb(role: &str, files: &Files, lab: &Served) -> Self {
+        Self::of_orbs("fanout", &[("role", role)], files, lab)
+    }
+
+    /// The step of one of the orb's commands.
+    fn of_orbs(command: &str, parameters: &[(&str, &str)], files: &Files, lab: &Served) -> Self {
         let orb = read(&super::orb::pack());
-        let command = &orb["commands"]["fanout"];
+        let command = &orb["commands"][command];
         let run = &command["steps"][0]["run"];
-        let given = |name: &str| match name {
-            "role" => role.to_owned(),
-            "args" => "--dry-run".to_owned(),
-            name => command["parameters"][name]["default"]
+        let given = |name: &str| match parameters.iter().find(|(known, _)| *known == name) {
+            Some((_, value)) => (*value).to_owned(),
+            None => command["parameters"][name]["default"]
                 .as_str()
                 .unwrap()
                 .to_owned(),
@@ -73,32 +79,42 @@ impl Step {
             let value = expand(value.as_str().unwrap(), "<< parameters.", " >>", given);
             step.variables.insert(name.clone(), value);
         }
+        let repository = step.variables.remove("GITHUB_REPOSITORY").unwrap();
         for (name, value) in [
             ("CIRCLECI", "true"),
-            ("CIRCLE_SHA1", "0123456789abcdef0123456789abcdef01234567"),
-            ("CIRCLE_TAG", "v1.2.3"),
+            ("CIRCLE_SHA1", &tagged(lab)),
+            ("CIRCLE_TAG", TAG),
             ("CIRCLE_BUILD_URL", "https://circleci.com/gh/org/repo/1"),
+            (
+                "CIRCLE_REPOSITORY_URL",
+                &format!("git@github.com:{repository}.git"),
+            ),
         ] {
             step.variables.insert(name.to_owned(), value.to_owned());
         }
         step
     }
 
+    /// The action's step that only looks, as a runner of GitHub Actions runs it.
+    fn looking(role: &str, tag: &str, files: &Files, lab: &Served) -> Self {
+        Self::of_action(role, tag, "--dry-run", files, lab)
+    }
+
     /// The action's step, as a runner of GitHub Actions runs it.
-    fn of_action(role: &str, tag: &str, files: &Files, lab: &Served) -> Self {
+    fn of_action(role: &str, tag: &str, args: &str, files: &Files, lab: &Served) -> Self {
         let action = read(&fs::read_to_string(repository().join("action.yml")).unwrap());
         let run = &action["runs"]["steps"][1];
         let exports: BTreeMap<String, String> = lab.exports().into_iter().collect();
         let given = |name: &str| match name {
             "inputs.role" => role.to_owned(),
-            "inputs.args" => "--dry-run".to_owned(),
+            "inputs.args" => args.to_owned(),
             "inputs.connect-token" => exports["OP_CONNECT_TOKEN"].clone(),
             "github.action_path" => repository().display().to_string(),
             name => {
                 let input = name.strip_prefix("inputs.").unwrap();
                 let default = action["inputs"][input]["default"].as_str().unwrap();
-                if default.starts_with("${{") {
-                    "gh-token".to_owned()
+                if default == "${{ github.token }}" {
+                    exports["GITHUB_TOKEN"].clone()
                 } else {
                     default.to_owned()
                 }
@@ -109,8 +125,9 @@ impl Step {
             let value = expand(value.as_str().unwrap(), "${{ ", " }}", given);
             step.variables.insert(name.clone(), value);
         }
-        // The action hands this on under psk's own name.
+        // The action hands these on under psk's own names.
         step.variables.remove("OP_CONNECT_TOKEN");
+        step.variables.remove("GITHUB_TOKEN");
         let file = |name: &str| step.home.path().join(name).display().to_string();
         let named = [
             ("GITHUB_STEP_SUMMARY", file("summary.md")),
@@ -118,7 +135,7 @@ impl Step {
         ];
         for (name, value) in [
             ("GITHUB_ACTIONS", "true"),
-            ("GITHUB_SHA", "0123456789abcdef0123456789abcdef01234567"),
+            ("GITHUB_SHA", &tagged(lab)),
             ("GITHUB_REF_TYPE", "tag"),
             ("GITHUB_REF_NAME", tag),
         ]
@@ -190,7 +207,7 @@ impl Step {
     clippy::disallowed_methods,
     reason = "the scripts run bash's usual programs"
 )]
-fn path() -> String {
+pub(super) fn path() -> String {
     std::env::var("PATH").unwrap_or_default()
 }
 
@@ -207,36 +224,103 @@ fn expand(text: &str, open: &str, close: &str, value: impl Fn(&str) -> String) -
     out + rest
 }
 
+/// The tag of the release.
+const TAG: &str = "v1.2.3";
+
+/// The commit that is rolled out, which bears the tag at GitHub.
+fn tagged(lab: &Served) -> String {
+    lab.with_world(|world| {
+        let repository = &mut world.github.repositories[0];
+        let commit = repository.branches["main"].clone();
+        let tag = Tag {
+            commit: commit.clone(),
+            annotation: None,
+        };
+        repository.tags.insert(TAG.to_owned(), tag);
+        commit
+    })
+}
+
+/// The small inventory's world, behind and fast, with these faults.
+fn world(faults: &str) -> (Files, Served) {
+    let files = Files::small();
+    let lab = Served::fast(world_of(&files, "behind"), faults);
+    (files, lab)
+}
+
+/// The states of a role's commit status, the earliest first, and the page that the last one leads to.
+fn told_of(role: &str, lab: &Served) -> (Vec<StatusState>, Option<String>) {
+    let context = format!("psk/{role}");
+    lab.with_world(|world| {
+        let statuses = &world.github.repositories[0].statuses;
+        let of_role: Vec<_> = statuses.iter().filter(|s| s.context == context).collect();
+        let url = of_role.last().and_then(|status| status.target_url.clone());
+        (of_role.iter().map(|status| status.state).collect(), url)
+    })
+}
+
 /// One cluster of qa fails.
 const FAULT: &str = r#"{"rules":[{"service":"eks","region":"eu-west-1","effect":
     {"error":{"status":403,"code":"AccessDeniedException","message":"no\n::set-output name=x::y"}}}]}"#;
 
 #[test]
-fn the_orb_deploys_a_role() {
-    let (files, lab) = Served::small();
-    let step = Step::of_orb("qa", &files, &lab);
-    let ended = step.run(&lab);
+fn the_orb_deploys_a_role_and_proves_it() {
+    let (files, lab) = world("{}");
+    let ended = Step::of_orb("qa", &files, &lab).run(&lab);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
-    assert_eq!(ended.report["run"]["tag"], "v1.2.3");
-    assert_eq!(ended.report["totals"]["clusters"], 3);
+    assert_eq!(ended.report["run"]["tag"], TAG);
+    assert_eq!(ended.report["totals"]["changed"], 2);
     let junit = fs::read_to_string(files.root().join("psk-results/junit.xml")).unwrap();
     assert_eq!(junit.matches("<testsuite ").count(), 3);
+    let (states, url) = told_of("qa", &lab);
+    assert_eq!(states, [StatusState::Pending, StatusState::Success]);
+    assert_eq!(url.as_deref(), Some("https://circleci.com/gh/org/repo/1"));
+    let next = Step::of_orb("prod", &files, &lab).run(&lab);
+    assert_eq!(next.code, Some(0), "{}", next.log);
+}
+
+#[test]
+fn the_orb_deploys_what_was_approved_part_by_part_and_seals_it() {
+    let (files, lab) = world("{}");
+    let plan = ("plan_file", "psk-plan/qa.json");
+    let role = ("role", "qa");
+    let step = |command: &str, parameters: &[(&str, &str)]| {
+        let ended = Step::of_orbs(command, parameters, &files, &lab).run(&lab);
+        assert_eq!(ended.code, Some(0), "{}", ended.log);
+        ended
+    };
+    step("plan", &[role, plan]);
+    for (part, changed) in [("--shard 1/2", 1), ("--shard 2/2", 1)] {
+        let ended = step("fanout", &[role, plan, ("args", part)]);
+        assert_eq!(ended.report["run"]["command"], "apply");
+        assert_eq!(ended.report["totals"]["changed"], changed, "{part}");
+    }
+    assert_eq!(told_of("qa", &lab).0, []);
+    step("seal", &[role]);
+    assert_eq!(told_of("qa", &lab).0, [StatusState::Success]);
+    // Of what was approved nothing is left to apply: the clusters have moved.
+    let again = Step::of_orbs("fanout", &[role, plan], &files, &lab).run(&lab);
+    assert_eq!(again.code, Some(13), "{}", again.log);
 }
 
 #[test]
 fn the_orbs_job_fails_where_a_cluster_does() {
-    let (files, lab) = Served::small_with(FAULT);
+    let (files, lab) = world(FAULT);
     let ended = Step::of_orb("qa", &files, &lab).run(&lab);
     assert_eq!(ended.code, Some(10), "{}", ended.log);
     assert_eq!(ended.report["totals"]["failed"], 1);
     let junit = fs::read_to_string(files.root().join("psk-results/junit.xml")).unwrap();
     assert_eq!(junit.matches("<failure").count(), 1, "{junit}");
+    let (states, _) = told_of("qa", &lab);
+    assert_eq!(states, [StatusState::Pending, StatusState::Failure]);
+    let next = Step::of_orb("prod", &files, &lab).run(&lab);
+    assert_eq!(next.code, Some(11), "{}", next.log);
 }
 
 #[test]
 fn the_action_deploys_a_role_and_tells_of_it() {
-    let (files, lab) = Served::small();
-    let step = Step::of_action("qa", "v1.2.3", &files, &lab);
+    let (files, lab) = world("{}");
+    let step = Step::of_action("qa", TAG, "", &files, &lab);
     let ended = step.run(&lab);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     let summary = step.file("summary.md");
@@ -244,19 +328,21 @@ fn the_action_deploys_a_role_and_tells_of_it() {
         summary.starts_with("## psk fanout qa: success\n"),
         "{summary}"
     );
-    assert!(summary.contains("```mermaid\ngraph LR\n"), "{summary}");
+    assert!(summary.contains("```mermaid\nflowchart LR\n"), "{summary}");
     assert!(summary.contains("<details><summary>"), "{summary}");
     assert_eq!(
         step.file("output"),
         "outcome<<psk\nsuccess\npsk\nchanged<<psk\n2\npsk\nfailed<<psk\n0\npsk\n\
          report<<psk_\npsk-results/report.json\npsk_\n"
     );
+    let (states, _) = told_of("qa", &lab);
+    assert_eq!(states, [StatusState::Pending, StatusState::Success]);
 }
 
 #[test]
 fn the_action_annotates_the_cluster_that_failed() {
-    let (files, lab) = Served::small_with(FAULT);
-    let step = Step::of_action("qa", "v1.2.3", &files, &lab);
+    let (files, lab) = world(FAULT);
+    let step = Step::of_action("qa", TAG, "", &files, &lab);
     let ended = step.run(&lab);
     assert_eq!(ended.code, Some(10), "{}", ended.log);
     let errors: Vec<&str> = ended
@@ -282,10 +368,9 @@ fn the_action_annotates_the_cluster_that_failed() {
 fn a_cancelled_job_is_told_as_one() {
     let fault = r#"{"rules":[{"service":"eks","region":"eu-west-1","effect":"hang"}]}"#;
     for action in [false, true] {
-        let files = Files::small();
-        let lab = Served::start(world_of(&files, "behind"), fault);
+        let (files, lab) = world(fault);
         let step = if action {
-            Step::of_action("qa", "v1.2.3", &files, &lab)
+            Step::of_action("qa", TAG, "", &files, &lab)
         } else {
             Step::of_orb("qa", &files, &lab)
         };
@@ -302,6 +387,7 @@ fn a_cancelled_job_is_told_as_one() {
         let ended = step.ended(child, &lab);
         assert_eq!(ended.code, Some(143), "{}", ended.log);
         assert_eq!(ended.report["run"]["interrupted"], "SIGTERM");
+        assert_eq!(told_of("qa", &lab).0.last(), Some(&StatusState::Error));
         if action {
             assert!(
                 step.file("output")
@@ -314,7 +400,9 @@ fn a_cancelled_job_is_told_as_one() {
 /// Whatever a branch, tag or role is called, nothing runs and no line of the log is a command that psk didn't mean.
 #[test]
 fn hostile_names_do_nothing() {
-    let (files, lab) = Served::small();
+    let described = "description: \"a\\n::set-output name=x::y\\n$(touch owned) `id` ${{ secrets.x }}\"\nclusters:";
+    let files = Files::small().replace("roles/qa.yaml", "clusters:", described);
+    let lab = Served::start(world_of(&files, "behind"), "{}");
     let hostile = [
         "$(touch owned)`touch owned`",
         "v1\n::set-output name=x::y\n::error::z",
@@ -324,14 +412,26 @@ fn hostile_names_do_nothing() {
         "../../etc --role prod",
     ];
     for name in hostile {
-        let by_tag = Step::of_action("qa", name, &files, &lab);
+        let by_tag = Step::looking("qa", name, &files, &lab);
         let ended = by_tag.run(&lab);
         assert_eq!(ended.code, Some(0), "{name}: {}", ended.log);
         assert_eq!(ended.report["run"]["tag"], name);
-        let by_role = Step::of_action(name, "v1", &files, &lab);
+        let mut by_branch = Step::looking("qa", name, &files, &lab);
+        let kind = ("GITHUB_REF_TYPE".to_owned(), "branch".to_owned());
+        by_branch.variables.extend([kind]);
+        let pushed = by_branch.run(&lab);
+        assert_eq!(pushed.code, Some(0), "{name}: {}", pushed.log);
+        let of_orb = [("role", "qa"), ("args", "--dry-run")];
+        let mut by_orb = Step::of_orbs("fanout", &of_orb, &files, &lab);
+        let tag = ("CIRCLE_TAG".to_owned(), name.to_owned());
+        by_orb.variables.extend([tag]);
+        let circled = by_orb.run(&lab);
+        assert_eq!(circled.code, Some(0), "{name}: {}", circled.log);
+        assert_eq!(circled.report["run"]["tag"], name);
+        let by_role = Step::looking(name, "v1", &files, &lab);
         let refused = by_role.run(&lab);
         assert_eq!(refused.code, Some(2), "{name}: {}", refused.log);
-        for log in [&ended.log, &refused.log] {
+        for log in [&ended.log, &pushed.log, &circled.log, &refused.log] {
             // Carriage returns begin a line too.
             for line in log.split(['\n', '\r']) {
                 let meant = line.starts_with("::group::") || line == "::endgroup::";
@@ -339,11 +439,13 @@ fn hostile_names_do_nothing() {
             }
             assert!(!log.contains('\u{1b}'), "{log}");
         }
-        let summary = by_tag.file("summary.md");
-        assert!(
-            !summary.lines().any(|line| line.starts_with("::")),
-            "{summary}"
-        );
+        for step in [&by_tag, &by_branch] {
+            let summary = step.file("summary.md");
+            assert!(
+                !summary.lines().any(|line| line.starts_with("::")),
+                "{summary}"
+            );
+        }
         assert!(!Path::new(&by_tag.directory).join("owned").exists());
     }
 }
