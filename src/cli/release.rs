@@ -17,21 +17,23 @@ use crate::release::graph::Graph;
 use crate::release::{Given, Release};
 use crate::report::gate_lines;
 
+/// What the flags that say which release stand under.
+const RELEASE: &str = "Release";
+
 /// Which release, over what the CI job or the checkout says.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(next_help_heading = "Release")]
 pub(super) struct ReleaseArgs {
     /// The commit: a full SHA, or a name that git knows here.
-    #[arg(long, visible_alias = "sha", value_name = "SHA")]
+    #[arg(long, help_heading = RELEASE, visible_alias = "sha", value_name = "SHA")]
     commit: Option<String>,
     /// The tag.
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, help_heading = RELEASE, value_name = "TAG")]
     tag: Option<String>,
     /// The branch.
-    #[arg(long, value_name = "BRANCH")]
+    #[arg(long, help_heading = RELEASE, value_name = "BRANCH")]
     branch: Option<String>,
     /// The repository on GitHub.
-    #[arg(long, value_name = "OWNER/NAME")]
+    #[arg(long, help_heading = RELEASE, value_name = "OWNER/NAME")]
     repository: Option<Repository>,
 }
 

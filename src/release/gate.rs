@@ -267,7 +267,9 @@ impl Question<'_> {
                 unmet(
                     &requirement,
                     doubt,
-                    [format!("wait for the run of {before} to end")],
+                    [format!(
+                        "wait for the run of {before} to end; if it was killed, psk fanout --role {before}"
+                    )],
                 )
             }
             _ => {

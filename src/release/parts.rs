@@ -1,7 +1,7 @@
 //! A role that several jobs roll out, each a part of its clusters: when all of them hold the release.
 
 use super::gate::{Evidence, Question};
-use super::proof::{Claim, cluster_subject, judge, role_context};
+use super::proof::{Claim, cluster_subject, judge, role_context, told_since};
 use crate::inventory::Role;
 
 /// The clusters of a role that aren't proven to hold the release, each with why; none where the role
@@ -29,13 +29,18 @@ pub fn missing(question: &Question<'_>, role: &Role) -> Result<Vec<(String, Stri
             digest: question.digest,
             key: read.key.as_ref(),
         };
-        let context = format!("{context}/{cluster}");
-        judge(history, &context, &read.trusted, &claim).err()
+        let of_cluster = format!("{context}/{cluster}");
+        match judge(history, &of_cluster, &read.trusted, &claim) {
+            Err(doubt) => Some(doubt.to_string()),
+            // A run over the whole role may have said nothing of its clusters.
+            Ok(_) => told_since(history, &of_cluster, &context)
+                .map(|state| format!("{} came to be {} since then", role.name, state.as_str())),
+        }
     };
     let clusters = role.clusters.iter().map(ToString::to_string);
     Ok(clusters
         .filter_map(|cluster| {
-            let doubt = doubt(&cluster)?.to_string();
+            let doubt = doubt(&cluster)?;
             Some((cluster, doubt))
         })
         .collect())

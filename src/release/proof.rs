@@ -325,6 +325,16 @@ fn since_then(
     Ok(())
 }
 
+/// What else than a success a role has come to be since the latest success of one of its clusters.
+pub fn told_since(all: &[CommitStatus], cluster: &str, role: &str) -> Option<StatusState> {
+    let since = all.iter().take_while(|status| {
+        status.state != StatusState::Success || !status.context.eq_ignore_ascii_case(cluster)
+    });
+    let mut of_role = since.filter(|status| status.context.eq_ignore_ascii_case(role));
+    let latest = of_role.next()?.state;
+    (latest != StatusState::Success).then_some(latest)
+}
+
 /// Since when the success that `history` begins with has held: from the earliest success like it
 /// that no failure came after.
 fn held_since(

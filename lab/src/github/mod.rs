@@ -2,7 +2,7 @@
 //! GraphQL API under `/api/graphql`.
 //!
 //! Paths, shapes, codes and limits follow GitHub's REST API documentation (version 2022-11-28). Each
-//! group of operations is one module with its own functions, listed in [`routes`].
+//! group of operations is one module with its own functions, listed in `routes`.
 
 mod apps;
 mod commits;

@@ -94,3 +94,17 @@ fn a_signal_finalises_every_status() {
         );
     }
 }
+
+/// A signal ends a run that waits for its gate, and nothing was done.
+#[test]
+fn a_run_that_waits_for_its_gate_can_be_stopped() {
+    let files = fleet().replace("roles/qa.yaml", "after:", "rollout: { soak: 30m }\nafter:");
+    let promotion = Promotion::of(files, "{}").held(&["sandbox"]);
+    let before = promotion.writes();
+    let running = promotion.fanout("qa").arg("--wait-for-gate=1h").start();
+    running.wait_for("waiting for ");
+    running.signal("TERM");
+    let run = running.finish().ended(143);
+    assert_eq!(run.outcomes(), ["qa-i01-aws-us-east-1 cancelled"]);
+    assert_eq!(promotion.writes(), before);
+}

@@ -2,7 +2,7 @@
 
 use psk::inventory::{Inventory, Trigger};
 use psk::pipeline::{Per, graph};
-use psk_lab::github::StatusState;
+use psk_lab::github::{Status, StatusState};
 use serde_json::Value as Json;
 
 use super::{Promotion, fleet, proof};
@@ -38,6 +38,28 @@ fn a_role_that_is_rolled_out_in_parts_is_held_once_it_is_sealed() {
         "psk/sandbox: success, 2 clusters hold it, rolled out in parts\n"
     );
     promotion.fanout("qa").run().ended(0);
+}
+
+/// A run over the whole role that failed, and said nothing of its clusters, is not sealed over.
+#[test]
+fn a_role_that_failed_since_its_parts_were_done_is_not_sealed() {
+    let promotion = Promotion::of(two(), "{}");
+    let part = |shard: &str| promotion.fanout("sandbox").arg(shard).run().ended(0);
+    let seal = || promotion.pushed(["promote", "seal", "--role", "sandbox"]);
+    part("--shard=1/2");
+    part("--shard=2/2");
+    let failed = |status: &mut Status| {
+        status.context = "psk/sandbox".into();
+        status.state = StatusState::Failure;
+        status.description = Some("1 failed in 2m".into());
+    };
+    promotion.forge(failed, "psk/sandbox/sandbox-i01-aws-us-east-1");
+    let told = promotion.refused(seal());
+    let why = "sandbox-i02-aws-us-east-1: sandbox came to be failure since then";
+    assert!(told.contains(why), "{told}");
+    part("--shard=1/2");
+    part("--shard=2/2");
+    seal().run().ended(0);
 }
 
 /// One person approves a plan of the whole role, and several jobs apply it, each a part.
