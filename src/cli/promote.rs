@@ -225,7 +225,7 @@ fn text(board: &Board, style: &Style) -> String {
         let may = if role.may_run {
             "yes".to_owned()
         } else {
-            format!("no: {}", visible(&role.waits_for()))
+            visible(&role.waits_for()).into_owned()
         };
         table.add_row([role.role.clone(), role.after.join(", "), holds, by, may]);
     }

@@ -140,7 +140,7 @@ impl RoleStanding {
         let unmet = self.gate.checks.iter().find(|check| check.met != Met::Yes);
         unmet.map_or(String::new(), |check| match check.met {
             Met::Unknown => format!("can't tell: {}", check.found),
-            _ => format!("{}: {}", check.requirement, check.found),
+            _ => format!("not until {}: {}", check.requirement, check.found),
         })
     }
 }

@@ -196,6 +196,8 @@ fn the_board_tells_where_a_release_stands() {
         "{}",
         run.stdout
     );
+    let waits = "not until qa holds this release: no status of it on this commit";
+    assert!(run.stdout.contains(waits), "{}", run.stdout);
     let board = promotion.board();
     let may: Vec<&str> = board["roles"]
         .as_array()
