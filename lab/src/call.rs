@@ -44,6 +44,9 @@ pub struct Call {
     pub request_id: String,
     /// The world's time, which may run faster than real time.
     pub now: Timestamp,
+    /// The version of what a call changes, as it was when the call arrived, where the service writes
+    /// against a version.
+    pub basis: Option<u64>,
     /// What becomes of what the call begins, if the lab was told that it fails.
     pub fate: Option<Issue>,
     /// Real time. Credentials are signed with and expire by the client's clock, so only STS and the

@@ -10,12 +10,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::faults::{Faults, Injector};
-use crate::github;
 use crate::journal::Record;
 use crate::keeper::Keeper;
 use crate::server::{self, Shared};
 use crate::state::StateError;
 use crate::world::World;
+use crate::{github, slack};
 
 /// The region that [`Lab::exports`] names. Clients choose their own per call.
 const EXPORTED_REGION: &str = "us-east-1";
@@ -142,6 +142,7 @@ impl Lab {
             ),
             ("OP_CONNECT_HOST", endpoint.clone()),
             ("OP_CONNECT_TOKEN", world.identity.connect_token.clone()),
+            ("SLACK_API_URL", format!("{endpoint}{}", slack::API)),
         ];
         if !world.identity.github_token.is_empty() {
             exports.extend([

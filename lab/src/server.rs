@@ -398,7 +398,7 @@ fn success(service: Service, reply: Reply, request_id: &str) -> Response<Full<By
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
     if !matches!(
         service,
-        Service::Connect | Service::CircleCi | Service::GitHub
+        Service::Connect | Service::CircleCi | Service::GitHub | Service::Slack | Service::Otlp
     ) {
         name_request(&mut response, request_id);
     }
@@ -418,7 +418,11 @@ fn failure(
     response.headers_mut().extend((*error.headers).clone());
     if !matches!(
         protocol,
-        Protocol::Connect | Protocol::CircleCi | Protocol::GitHub
+        Protocol::Connect
+            | Protocol::CircleCi
+            | Protocol::GitHub
+            | Protocol::Slack
+            | Protocol::Otlp
     ) {
         name_request(&mut response, request_id);
     }

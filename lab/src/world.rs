@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::credentials::Credential;
 use crate::ids::Ids;
-use crate::{circleci, connect, ec2, efs, eks, events, github, iam, kms, kubernetes, logs, sqs};
+use crate::{
+    circleci, connect, ec2, efs, eks, events, github, iam, kms, kubernetes, logs, otlp, slack, sqs,
+};
 
 /// The world. All of it is data, so it can be kept in a file between runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,6 +33,12 @@ pub struct World {
     /// GitHub.
     #[serde(default)]
     pub github: github::GitHub,
+    /// Slack.
+    #[serde(default)]
+    pub slack: slack::Workspace,
+    /// A collector of traces.
+    #[serde(default)]
+    pub collector: otlp::Collector,
     /// Seconds after which every session ends at the latest. How a world is served, so not kept.
     #[serde(skip)]
     pub session_limit: Option<u32>,
@@ -100,6 +108,8 @@ impl World {
             connect: connect::Server::default(),
             circleci: circleci::Server::default(),
             github: github::GitHub::default(),
+            slack: slack::Workspace::default(),
+            collector: otlp::Collector::default(),
             session_limit: None,
         }
     }

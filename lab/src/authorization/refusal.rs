@@ -50,7 +50,9 @@ pub(super) fn error(
         | Service::Kubernetes
         | Service::Connect
         | Service::CircleCi
-        | Service::GitHub => denied(StatusCode::FORBIDDEN, sentence),
+        | Service::GitHub
+        | Service::Slack
+        | Service::Otlp => denied(StatusCode::FORBIDDEN, sentence),
         Service::Sqs => ServiceError {
             query_code: Some("AccessDenied"),
             ..denied(StatusCode::FORBIDDEN, sentence)

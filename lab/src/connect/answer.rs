@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::vault::{Category, Field, FieldType, Item, Section, Vault};
+use super::vault::{Category, Field, FieldType, Item, Purpose, Section, Url, Vault};
 
 /// The version that the lab says it is, that of the API's description.
 const VERSION: &str = "1.7.1";
@@ -77,6 +77,8 @@ pub(super) struct ItemSummary<'a> {
     category: Category,
     favorite: bool,
     tags: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    urls: &'a [Url],
     version: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -89,8 +91,9 @@ impl<'a> ItemSummary<'a> {
             title: &item.title,
             vault: Id { id: &vault.id },
             category: item.category,
-            favorite: false,
+            favorite: item.favorite,
             tags: &item.tags,
+            urls: &item.urls,
             version: item.version,
             created_at: item.created,
             updated_at: item.updated,
@@ -112,6 +115,8 @@ struct FieldAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     section: Option<SectionRef<'a>>,
     r#type: FieldType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purpose: Option<Purpose>,
     label: &'a str,
     value: &'a str,
 }
@@ -135,6 +140,7 @@ impl<'a> FullItem<'a> {
                     label: &section.label,
                 }),
             r#type: field.kind,
+            purpose: Some(field.purpose).filter(|purpose| *purpose != Purpose::None),
             label: &field.label,
             value: &field.value,
         };

@@ -1,4 +1,4 @@
-//! A 1Password Connect server: vaults and the items in them, read by name and by id.
+//! A 1Password Connect server: vaults, and the items in them, read and written.
 //!
 //! Paths, shapes and messages follow the server's published OpenAPI description (version 1.7.1).
 //! An id that can't be one is answered 400, as the server does beyond that description.
@@ -6,6 +6,7 @@
 mod answer;
 mod filter;
 mod vault;
+mod write;
 
 use http::{Method, StatusCode};
 
@@ -14,7 +15,7 @@ use crate::world::World;
 use answer::{FullItem, Health, ItemSummary, VaultAnswer};
 use filter::equals;
 
-pub use vault::{Category, Field, FieldType, Item, Section, Server, Token, Vault};
+pub use vault::{Category, Field, FieldType, Item, Purpose, Section, Server, Token, Url, Vault};
 
 /// Whether a path is one of the server's.
 pub fn serves(path: &str) -> bool {
@@ -36,6 +37,10 @@ pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
         ("GET", ["v1", "vaults", _]) => "GetVaultById",
         ("GET", ["v1", "vaults", _, "items"]) => "GetVaultItems",
         ("GET", ["v1", "vaults", _, "items", _]) => "GetVaultItemById",
+        ("POST", ["v1", "vaults", _, "items"]) => "CreateVaultItem",
+        ("PUT", ["v1", "vaults", _, "items", _]) => "UpdateVaultItem",
+        ("PATCH", ["v1", "vaults", _, "items", _]) => "PatchVaultItem",
+        ("DELETE", ["v1", "vaults", _, "items", _]) => "DeleteVaultItem",
         _ => return None,
     })
 }
@@ -59,6 +64,15 @@ pub fn authenticate(
         .ok_or_else(|| error(StatusCode::UNAUTHORIZED, "Invalid token signature"))
 }
 
+/// The version of the vault that a request to write is made against: that of the moment at which it
+/// arrives.
+pub fn basis(server: &Server, call: &Call) -> Option<u64> {
+    let segments = call.segments();
+    let vault = segments.get(2).filter(|_| call.writes())?;
+    let vault = server.vaults.iter().find(|known| known.id == *vault)?;
+    Some(vault.content_version)
+}
+
 /// Answers one request.
 ///
 /// # Errors
@@ -67,6 +81,10 @@ pub fn handle(world: &mut World, call: &Call) -> Answer {
     let server = &world.connect;
     let segments = call.segments();
     let segment = |index: usize| segments.get(index).map(String::as_str).unwrap_or_default();
+    if call.writes() {
+        vault(server, call, segment(2))?;
+        return write::handle(world, call, segment(2), segment(4));
+    }
     match call.operation.as_str() {
         "GetHeartbeat" => Ok(Reply {
             status: StatusCode::OK,

@@ -22,6 +22,7 @@ fn world() -> World {
         id: id.into(),
         section: section.map(str::to_owned),
         kind: FieldType::Concealed,
+        purpose: Purpose::None,
         label: label.into(),
         value: value.into(),
     };
@@ -31,6 +32,8 @@ fn world() -> World {
         category: Category::ApiCredential,
         version: 7,
         tags: vec!["psk".into()],
+        favorite: false,
+        urls: Vec::new(),
         created: now,
         updated: now,
         sections: vec![Section {
@@ -49,6 +52,7 @@ fn world() -> World {
     let token = |name: &str, vaults: Option<Vec<String>>| Token {
         name: name.into(),
         vaults,
+        read_only: name == "reader",
     };
     world
         .connect
@@ -59,6 +63,46 @@ fn world() -> World {
         .tokens
         .insert("one".into(), token("one", Some(vec![LAB.into()])));
     world
+        .connect
+        .tokens
+        .insert("reader".into(), token("reader", None));
+    world
+}
+
+/// Sends a request to write into the vault LAB, as it arrives, and answers it at once.
+fn send(
+    world: &mut World,
+    method: Method,
+    path: &str,
+    body: &Value,
+) -> Result<Value, (u16, String)> {
+    let call = arrive(world, "all", method, path, body);
+    carry_out(world, &call)
+}
+
+fn arrive(world: &World, token: &str, method: Method, path: &str, body: &Value) -> Call {
+    let path = format!("/v1/vaults/{LAB}/items{path}");
+    let mut call = Call {
+        operation: operation(&method, &path).unwrap_or_default().into(),
+        principal: token.into(),
+        method,
+        path,
+        body: body.to_string().into_bytes(),
+        now: "2026-01-03T00:00:00Z".parse().unwrap(),
+        ..Call::default()
+    };
+    call.basis = basis(&world.connect, &call);
+    call
+}
+
+fn carry_out(world: &mut World, call: &Call) -> Result<Value, (u16, String)> {
+    handle(world, call)
+        .map(|reply| serde_json::from_slice(&reply.body).unwrap_or_default())
+        .map_err(|e| (e.status.as_u16(), e.message))
+}
+
+fn change(world: &mut World, steps: &Value) -> Result<Value, (u16, String)> {
+    send(world, Method::PATCH, &format!("/{ITEM}"), steps)
 }
 
 fn get(token: &str, path: &str, filter: Option<&str>) -> Result<Value, (u16, String)> {
@@ -172,4 +216,158 @@ fn what_is_not_there_is_not_found() {
         Err((404, "Path not found".into()))
     );
     assert_eq!(get("all", "/v1/vaults", Some("name")).unwrap_err().0, 400);
+}
+
+#[test]
+fn an_item_is_made_with_ids_of_the_servers_choice_and_found_again() {
+    let mut world = world();
+    let item = json!({
+        "vault": { "id": LAB }, "title": "new", "category": "LOGIN", "favorite": true,
+        "urls": [{ "href": "https://example.com", "primary": true }],
+        "sections": [{ "id": "s", "label": "more" }],
+        "fields": [
+            { "id": "username", "purpose": "USERNAME", "label": "username", "value": "me" },
+            { "label": "host", "type": "URL", "value": "https://h", "section": { "id": "s" } },
+            { "label": "made", "type": "CONCEALED", "generate": true,
+              "recipe": { "length": 12, "characterSets": ["DIGITS"], "excludeCharacters": "0" } },
+        ],
+    });
+    let made = send(&mut world, Method::POST, "", &item).unwrap();
+    assert_eq!(
+        (&made["version"], &made["favorite"]),
+        (&json!(1), &json!(true))
+    );
+    assert_eq!(made["createdAt"], "2026-01-03T00:00:00Z");
+    assert_eq!(made["fields"][0]["purpose"], "USERNAME");
+    assert_eq!(made["fields"][1]["section"]["label"], "more");
+    let generated = made["fields"][2]["value"].as_str().unwrap();
+    assert_eq!(generated.len(), 12);
+    assert!(
+        generated.chars().all(|c| ('1'..='9').contains(&c)),
+        "{generated}"
+    );
+
+    let id = made["id"].as_str().unwrap();
+    let found = send(&mut world, Method::GET, &format!("/{id}"), &json!(null)).unwrap();
+    assert_eq!(found, made);
+    assert_eq!(world.connect.vaults[0].content_version, 4);
+}
+
+#[test]
+fn a_patch_names_fields_by_their_ids_and_leaves_the_others() {
+    let mut world = world();
+    let changed = change(
+        &mut world,
+        &json!([
+            { "op": "add", "path": "/fields/f1/value", "value": "t-9" },
+            { "op": "remove", "path": "/fields/f2" },
+            { "op": "add", "path": "/fields", "value": { "label": "x", "type": "string", "value": "y" } },
+            { "op": "replace", "path": "/favorite", "value": true },
+            { "op": "remove", "path": "/tags/0" },
+        ]),
+    )
+    .unwrap();
+    assert_eq!(changed["version"], 8);
+    assert_eq!(
+        (&changed["favorite"], &changed["tags"]),
+        (&json!(true), &json!([]))
+    );
+    let fields = changed["fields"].as_array().unwrap();
+    assert_eq!(
+        fields[0],
+        json!({ "id": "f1", "type": "CONCEALED", "label": "token", "value": "t-9" })
+    );
+    assert_eq!(
+        (&fields[1]["label"], &fields[1]["value"]),
+        (&json!("x"), &json!("y"))
+    );
+    assert_eq!(fields[1]["id"].as_str().unwrap().len(), 26);
+    assert_eq!(fields.len(), 2);
+}
+
+#[test]
+fn a_patch_that_cannot_be_taken_changes_nothing() {
+    let mut world = world();
+    let before = serde_json::to_value(&world.connect.vaults).unwrap();
+    for steps in [
+        json!([{ "op": "move", "path": "/title", "from": "/tags/0" }]),
+        json!([{ "op": "replace", "path": "/title", "value": "new" },
+               { "op": "remove", "path": "/fields/absent" }]),
+        json!([{ "op": "replace", "path": "/category", "value": "NONE" }]),
+        json!({ "op": "add" }),
+    ] {
+        assert_eq!(change(&mut world, &steps).unwrap_err().0, 400, "{steps}");
+    }
+    let unmodified = change(&mut world, &json!([])).unwrap();
+    assert_eq!(unmodified["version"], 7);
+    assert_eq!(serde_json::to_value(&world.connect.vaults).unwrap(), before);
+}
+
+#[test]
+fn an_item_is_replaced_as_a_whole_and_removed() {
+    let mut world = world();
+    let path = format!("/{ITEM}");
+    let item = json!({ "vault": { "id": LAB }, "title": "t", "category": "SERVER" });
+    let replaced = send(&mut world, Method::PUT, &path, &item).unwrap();
+    assert_eq!(
+        (&replaced["version"], &replaced["fields"]),
+        (&json!(8), &json!([]))
+    );
+    assert_eq!(replaced["createdAt"], "2026-01-02T03:04:05Z");
+
+    send(&mut world, Method::DELETE, &path, &json!(null)).unwrap();
+    assert_eq!(
+        send(&mut world, Method::GET, &path, &json!(null))
+            .unwrap_err()
+            .0,
+        404
+    );
+}
+
+#[test]
+fn what_is_no_item_is_refused_and_so_is_a_token_that_only_reads() {
+    let mut world = world();
+    let refused = |body: Value| send(&mut world.clone(), Method::POST, "", &body).unwrap_err();
+    let bad = [
+        json!({ "title": "t", "category": "LOGIN" }),
+        json!({ "vault": { "id": OTHER }, "category": "LOGIN" }),
+        json!({ "vault": { "id": LAB } }),
+        json!({ "vault": { "id": LAB }, "category": "LOGIN", "fields": [{ "type": "BLOB" }] }),
+        json!({ "vault": { "id": LAB }, "category": "LOGIN", "fields": [{ "id": "a" }, { "id": "a" }] }),
+        json!({ "vault": { "id": LAB }, "category": "LOGIN", "fields": [{ "section": { "id": "s" } }] }),
+    ];
+    for item in bad {
+        assert_eq!(refused(item.clone()).0, 400, "{item}");
+    }
+    assert_eq!(
+        refused(json!({ "vault": { "id": LAB }, "category": "X" })).1,
+        "Invalid item category"
+    );
+    let call = arrive(
+        &world,
+        "reader",
+        Method::DELETE,
+        &format!("/{ITEM}"),
+        &json!(null),
+    );
+    assert_eq!(carry_out(&mut world, &call).unwrap_err().0, 403);
+}
+
+#[test]
+fn of_two_writes_into_a_vault_at_once_the_later_is_refused() {
+    let mut world = world();
+    let steps = |value: &str| json!([{ "op": "add", "path": "/fields/f1/value", "value": value }]);
+    let path = format!("/{ITEM}");
+    let one = arrive(&world, "all", Method::PATCH, &path, &steps("one"));
+    let other = arrive(&world, "all", Method::PATCH, &path, &steps("other"));
+    carry_out(&mut world, &one).unwrap();
+    assert_eq!(
+        carry_out(&mut world, &other),
+        Err((409, "Internal server conflict".into()))
+    );
+    let again = arrive(&world, "all", Method::PATCH, &path, &steps("other"));
+    assert_eq!(
+        carry_out(&mut world, &again).unwrap()["fields"][0]["value"],
+        "other"
+    );
 }

@@ -21,6 +21,9 @@ pub struct Token {
     pub name: String,
     /// Ids of the vaults that it opens; `None` is all of them.
     pub vaults: Option<Vec<String>>,
+    /// Whether it opens them for reading only.
+    #[serde(default)]
+    pub read_only: bool,
 }
 
 /// A vault.
@@ -53,6 +56,12 @@ pub struct Item {
     pub version: u64,
     /// Its tags.
     pub tags: Vec<String>,
+    /// Whether it is one of the favourites.
+    #[serde(default)]
+    pub favorite: bool,
+    /// The web addresses that it is for, as they were given.
+    #[serde(default)]
+    pub urls: Vec<Url>,
     /// When it was made.
     pub created: Timestamp,
     /// When it last changed.
@@ -63,20 +72,46 @@ pub struct Item {
     pub fields: Vec<Field>,
 }
 
-/// The kinds of items that the lab makes.
+/// The kinds of items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the names are 1Password's and say it all")]
 pub enum Category {
-    /// A login.
     Login,
-    /// A password.
     Password,
-    /// An API credential.
     ApiCredential,
-    /// A server.
     Server,
-    /// A secure note.
+    Database,
+    CreditCard,
+    Membership,
+    Passport,
+    SoftwareLicense,
+    OutdoorLicense,
     SecureNote,
+    WirelessRouter,
+    BankAccount,
+    DriverLicense,
+    Identity,
+    RewardProgram,
+    Document,
+    EmailAccount,
+    SocialSecurityNumber,
+    MedicalRecord,
+    SshKey,
+    Custom,
+}
+
+/// A web address of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Url {
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Whether it is the first of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub primary: bool,
+    /// The address.
+    pub href: String,
 }
 
 /// A named group of an item's fields.
@@ -97,17 +132,21 @@ pub struct Field {
     pub section: Option<String>,
     /// What kind of value it has.
     pub kind: FieldType,
+    /// What the field is to the kind of item that it is in; empty for most.
+    #[serde(default)]
+    pub purpose: Purpose,
     /// Its name.
     pub label: String,
     /// Its value.
     pub value: String,
 }
 
-/// The kinds of fields that the lab makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The kinds of fields.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FieldType {
     /// Plain text.
+    #[default]
     String,
     /// Text that clients hide.
     Concealed,
@@ -115,19 +154,48 @@ pub enum FieldType {
     Url,
     /// A mail address.
     Email,
+    /// The seed of one-time passwords.
+    Totp,
+    /// A day.
+    Date,
+    /// A month.
+    MonthYear,
+    /// One of several choices.
+    Menu,
+}
+
+/// What a field is to the kind of item that it is in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Purpose {
+    /// Nothing in particular.
+    #[default]
+    #[serde(rename = "")]
+    None,
+    /// Who logs in.
+    Username,
+    /// By what.
+    Password,
+    /// What else there is to say.
+    Notes,
 }
 
 impl Server {
     /// Whether the token of that name opens a vault.
     pub(super) fn may_see(&self, token: &str, vault: &str) -> bool {
-        self.tokens
-            .values()
-            .filter(|known| known.name == token)
-            .any(|known| {
-                known
-                    .vaults
-                    .as_ref()
-                    .is_none_or(|vaults| vaults.iter().any(|id| id == vault))
-            })
+        self.tokens_for(token, vault).next().is_some()
+    }
+
+    /// Whether it opens a vault for writing.
+    pub(super) fn may_write(&self, token: &str, vault: &str) -> bool {
+        self.tokens_for(token, vault).any(|known| !known.read_only)
+    }
+
+    fn tokens_for<'s>(&'s self, token: &'s str, vault: &'s str) -> impl Iterator<Item = &'s Token> {
+        let opens = move |known: &&Token| {
+            let vaults = known.vaults.as_ref();
+            known.name == token && vaults.is_none_or(|ids| ids.iter().any(|id| id == vault))
+        };
+        self.tokens.values().filter(opens)
     }
 }

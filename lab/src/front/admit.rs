@@ -12,7 +12,7 @@ use crate::credentials::Credential;
 use crate::wire::Protocol;
 use crate::wire::form::Form;
 use crate::world::World;
-use crate::{circleci, connect, github, sts};
+use crate::{circleci, connect, github, otlp, slack, sts};
 
 /// The region of a request that doesn't say.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -62,6 +62,9 @@ pub fn admit(
         Err(refusal) => Err(arrival.refuse(arrival.guess(), &refusal)),
         Ok(Some(signature)) => arrival.signed(world, signature),
         Ok(None) if github::serves(&arrival.call.path) => arrival.with_github_token(world),
+        Ok(None) if slack::serves(&arrival.call.path) => arrival.with_slack_token(world),
+        // Its path begins as Connect's do.
+        Ok(None) if otlp::serves(&arrival.call.path) => Ok(arrival.open_to_all()),
         Ok(None) if connect::serves(&arrival.call.path) => arrival.with_token(world),
         Ok(None) if circleci::serves(&arrival.call.path) => arrival.with_circle_token(world),
         Ok(None) => arrival.unsigned(),
@@ -127,6 +130,7 @@ impl<'a> Arrival<'a> {
         match connect::authenticate(&world.connect, &self.call.path, authorization) {
             Ok(token) => {
                 self.call.principal = token;
+                self.call.basis = connect::basis(&world.connect, &self.call);
                 let call = self.call;
                 Ok(Admitted { service, call })
             }
@@ -160,6 +164,28 @@ impl<'a> Arrival<'a> {
             }
             Err(error) => Err(self.refuse_with(service, error)),
         }
+    }
+
+    fn with_slack_token(mut self, world: &World) -> Result<Admitted, Refused> {
+        let service = Service::Slack;
+        self.call.operation = self.operation(service);
+        let authorization = self.call.header("authorization");
+        match slack::authenticate(&world.slack, authorization) {
+            Ok(token) => {
+                self.call.principal = token;
+                let call = self.call;
+                Ok(Admitted { service, call })
+            }
+            Err(error) => Err(self.refuse_with(service, error)),
+        }
+    }
+
+    /// A collector asks for no token.
+    fn open_to_all(mut self) -> Admitted {
+        let service = Service::Otlp;
+        self.call.operation = self.operation(service);
+        let call = self.call;
+        Admitted { service, call }
     }
 
     fn unsigned(mut self) -> Result<Admitted, Refused> {
@@ -271,7 +297,8 @@ fn unknown_service(name: &str) -> Refused {
             StatusCode::NOT_IMPLEMENTED,
             "UnknownServiceException",
             format!(
-                "the lab has no service `{name}`; it has {known}, 1Password Connect and GitHub"
+                "the lab has no service `{name}`; it has {known}, 1Password Connect, GitHub, Slack and a \
+                 collector of traces"
             ),
         ),
     }

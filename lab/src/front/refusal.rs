@@ -41,7 +41,9 @@ pub fn allowed_skew(service: Service) -> SignedDuration {
         | Protocol::JsonAfterQuery
         | Protocol::Connect
         | Protocol::CircleCi
-        | Protocol::GitHub => SignedDuration::from_mins(5),
+        | Protocol::GitHub
+        | Protocol::Slack
+        | Protocol::Otlp => SignedDuration::from_mins(5),
     }
 }
 
@@ -64,7 +66,9 @@ impl Refusal {
             | Protocol::JsonAfterQuery
             | Protocol::Connect
             | Protocol::CircleCi
-            | Protocol::GitHub => match self {
+            | Protocol::GitHub
+            | Protocol::Slack
+            | Protocol::Otlp => match self {
                 Self::Unsigned => "MissingAuthenticationTokenException",
                 Self::Incomplete(_) => "IncompleteSignatureException",
                 Self::UnknownKey => "UnrecognizedClientException",

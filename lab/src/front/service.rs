@@ -7,7 +7,9 @@ use crate::call::{Answer, Call, ServiceError};
 use crate::wire::Protocol;
 use crate::wire::form::Form;
 use crate::world::World;
-use crate::{circleci, connect, ec2, efs, eks, events, github, iam, kms, logs, sqs, ssm, sts};
+use crate::{
+    circleci, connect, ec2, efs, eks, events, github, iam, kms, logs, otlp, slack, sqs, ssm, sts,
+};
 
 /// A service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,10 @@ pub enum Service {
     CircleCi,
     /// GitHub.
     GitHub,
+    /// Slack.
+    Slack,
+    /// A collector of traces.
+    Otlp,
 }
 
 impl Service {
@@ -65,6 +71,8 @@ impl Service {
             Self::Connect,
             Self::CircleCi,
             Self::GitHub,
+            Self::Slack,
+            Self::Otlp,
         ]
         .into_iter()
         .find(|service| service.name() == name)
@@ -93,6 +101,8 @@ impl Service {
             Self::Connect => "connect",
             Self::CircleCi => "circleci",
             Self::GitHub => "github",
+            Self::Slack => "slack",
+            Self::Otlp => "otlp",
         }
     }
 
@@ -107,6 +117,8 @@ impl Service {
             Self::Connect => Protocol::Connect,
             Self::CircleCi => Protocol::CircleCi,
             Self::GitHub => Protocol::GitHub,
+            Self::Slack => Protocol::Slack,
+            Self::Otlp => Protocol::Otlp,
         }
     }
 
@@ -126,7 +138,9 @@ impl Service {
             | Self::Kubernetes
             | Self::Connect
             | Self::CircleCi
-            | Self::GitHub => "",
+            | Self::GitHub
+            | Self::Slack
+            | Self::Otlp => "",
         }
     }
 
@@ -147,7 +161,9 @@ impl Service {
             (Protocol::RestJson, Self::Efs) => efs::operation(method, path),
             (Protocol::RestJson, _) => eks::operation(method, path),
             (Protocol::Connect, _) => connect::operation(method, path),
+            (Protocol::Otlp, _) => otlp::operation(method, path),
             (Protocol::CircleCi, _) => circleci::operation(method, path),
+            (Protocol::Slack, _) => slack::operation(method, path),
             (Protocol::GitHub, _) => github::operation(method, path),
         };
         name.unwrap_or_default().to_owned()
@@ -173,6 +189,8 @@ impl Service {
             Self::Connect => connect::handle(world, call),
             Self::CircleCi => circleci::handle(world, call),
             Self::GitHub => github::handle(world, call),
+            Self::Slack => slack::handle(world, call),
+            Self::Otlp => otlp::handle(world, call),
         }
     }
 
@@ -190,7 +208,12 @@ impl Service {
             Self::Sqs => sqs::needs(call),
             Self::Events => events::needs(call),
             // Inside a cluster, its access entries and roles decide.
-            Self::Kubernetes | Self::Connect | Self::CircleCi | Self::GitHub => Vec::new(),
+            Self::Kubernetes
+            | Self::Connect
+            | Self::CircleCi
+            | Self::GitHub
+            | Self::Slack
+            | Self::Otlp => Vec::new(),
         }
     }
 
@@ -215,7 +238,8 @@ impl Service {
                 "ThrottlingException",
                 "Rate exceeded",
             ),
-            Self::Kubernetes | Self::Connect | Self::CircleCi => ServiceError::new(
+            Self::Slack => slack::ratelimited(1),
+            Self::Kubernetes | Self::Connect | Self::CircleCi | Self::Otlp => ServiceError::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "TooManyRequests",
                 "Too many requests",

@@ -119,6 +119,7 @@ pub(super) fn create_token(world: &mut World, request: &Request<'_>) -> Answer {
         login,
         kind: TokenKind::Installation,
         writes_statuses: true,
+        writes_contents: true,
         expires: Some(expires),
     };
     world.github.tokens.insert(token.clone(), known);

@@ -11,7 +11,7 @@ use crate::world::World;
 /// The media type by which a commit's SHA alone is asked for.
 const SHA_ONLY: &str = "application/vnd.github.sha";
 
-fn view(repository: &Repository, sha: &str, commit: &Commit) -> Value {
+pub(super) fn view(repository: &Repository, sha: &str, commit: &Commit) -> Value {
     let url = repositories::url(repository);
     let html = format!("https://github.com/{}", repository.full_name());
     let person = json!({ "name": commit.author.0, "email": commit.author.1, "date": commit.date });

@@ -56,6 +56,13 @@ pub(super) fn validation(resource: &str, field: Option<&str>, message: &str) -> 
         .with("errors", Value::Array(vec![detail]))
 }
 
+/// There is one already.
+pub(super) fn already_exists(resource: &str, field: &str) -> ServiceError {
+    let detail = json!({ "resource": resource, "code": "already_exists", "field": field });
+    error(StatusCode::UNPROCESSABLE_ENTITY, "Validation Failed")
+        .with("errors", Value::Array(vec![detail]))
+}
+
 /// Too much was written in too short a time.
 pub(super) fn secondary(status: StatusCode) -> ServiceError {
     error(

@@ -9,6 +9,7 @@ mod commits;
 mod error;
 mod limits;
 mod page;
+mod releases;
 mod repositories;
 mod routes;
 mod state;
@@ -24,8 +25,8 @@ use crate::world::World;
 
 pub use limits::{PER_HOUR, PER_MINUTE, secondary};
 pub use state::{
-    Account, AccountType, App, Commit, GitHub, Repository, Status, StatusState, Tag, Token,
-    TokenKind,
+    Account, AccountType, App, Commit, GitHub, Release, Repository, Status, StatusState, Tag,
+    Token, TokenKind,
 };
 
 /// Where the REST API is.
@@ -51,7 +52,10 @@ pub fn reads(operation: &str) -> bool {
     let name = operation
         .split_once('/')
         .map_or(operation, |(_, name)| name);
-    name.starts_with("get") || name.starts_with("list") || operation == "graphql"
+    name.starts_with("get")
+        || name.starts_with("list")
+        || name.starts_with("compare")
+        || operation == "graphql"
 }
 
 /// Finds out whose token a request carries: a login, `app/<id>` for an app itself, empty for nobody.

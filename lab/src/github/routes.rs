@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Request, apps, commits, repositories, statuses, users};
+use super::{Request, apps, commits, releases, repositories, statuses, users};
 use crate::call::Answer;
 use crate::world::World;
 
@@ -42,6 +42,15 @@ routes! {
     GET "/api/v3/repos/{owner}/{repo}" "repos/get" repositories::get;
     GET "/api/v3/repos/{owner}/{repo}/git/ref/{ref...}" "git/get-ref" repositories::reference;
     GET "/api/v3/repos/{owner}/{repo}/git/tags/{tag_sha}" "git/get-tag" repositories::tag;
+
+    GET "/api/v3/repos/{owner}/{repo}/releases" "repos/list-releases" releases::list;
+    GET "/api/v3/repos/{owner}/{repo}/releases/tags/{tag...}"
+        "repos/get-release-by-tag" releases::by_tag;
+    POST "/api/v3/repos/{owner}/{repo}/releases" "repos/create-release" releases::create;
+    PATCH "/api/v3/repos/{owner}/{repo}/releases/{release_id}"
+        "repos/update-release" releases::update;
+    GET "/api/v3/repos/{owner}/{repo}/compare/{basehead...}"
+        "repos/compare-commits-with-basehead" releases::compare;
 
     POST "/api/v3/repos/{owner}/{repo}/statuses/{sha}" "repos/create-commit-status" statuses::create;
     GET "/api/v3/repos/{owner}/{repo}/commits" "repos/list-commits" commits::list;

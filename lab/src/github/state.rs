@@ -65,6 +65,9 @@ pub struct Token {
     pub kind: TokenKind,
     /// Whether it may write commit statuses.
     pub writes_statuses: bool,
+    /// Whether it may write contents, releases among them.
+    #[serde(default)]
+    pub writes_contents: bool,
     /// When it ends, by real time; those of people don't.
     pub expires: Option<Timestamp>,
 }
@@ -110,6 +113,9 @@ pub struct Repository {
     pub tags: BTreeMap<String, Tag>,
     /// Every commit status, in the order of their making.
     pub statuses: Vec<Status>,
+    /// Releases, in the order of their making.
+    #[serde(default)]
+    pub releases: Vec<Release>,
 }
 
 /// A commit.
@@ -151,6 +157,29 @@ pub struct Status {
     pub target_url: Option<String>,
     /// The login of who made it.
     pub creator: String,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// A release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// Its number.
+    pub id: u64,
+    /// Its tag.
+    pub tag: String,
+    /// What the tag is made of if it isn't there.
+    pub target: String,
+    /// Its title.
+    pub name: Option<String>,
+    /// Its notes.
+    pub body: Option<String>,
+    /// Whether only those with write access see it.
+    pub draft: bool,
+    /// Whether it isn't for production.
+    pub prerelease: bool,
+    /// The login of who made it.
+    pub author: String,
     /// When it was made.
     pub created: Timestamp,
 }

@@ -300,6 +300,7 @@ fn who_calls_decides_what_is_seen_and_done() {
         login: login.into(),
         kind: TokenKind::Personal,
         writes_statuses,
+        writes_contents: writes_statuses,
         expires: None,
     };
     case.world.github.account("ann", AccountType::User);
@@ -430,4 +431,61 @@ fn an_apps_token_is_got_by_its_key_and_ends() {
         refused(case.status("a", "success")),
         (401, "Bad credentials".into())
     );
+}
+
+#[test]
+fn a_release_is_made_once_for_a_tag_and_changed_by_its_number() {
+    let mut case = Case::new();
+    let path = "/repos/acme/base/releases";
+    let new = json!({ "tag_name": "v2", "name": "Two", "body": "notes" });
+    let made = case.call(Method::POST, path, &new).unwrap();
+    assert_eq!(made.status, StatusCode::CREATED);
+    let made: Value = serde_json::from_slice(&made.body).unwrap();
+    assert_eq!(
+        (&made["draft"], &made["author"]["login"]),
+        (&json!(false), &json!("psk-release[bot]"))
+    );
+    // A tag that wasn't there is made at the default branch's head.
+    let repository = &case.world.github.repositories[0];
+    assert_eq!(repository.tags["v2"].commit, HEAD);
+
+    let again = case.call(Method::POST, path, &new).unwrap_err();
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(again.fields["errors"][0]["code"], "already_exists");
+
+    let change = json!({ "body": "better" });
+    let id = &made["id"];
+    case.call(Method::PATCH, &format!("{path}/{id}"), &change)
+        .unwrap();
+    let found = case.get(&format!("{path}/tags/v2")).unwrap();
+    let found: Value = serde_json::from_slice(&found.body).unwrap();
+    assert_eq!(
+        (&found["body"], &found["name"]),
+        (&json!("better"), &json!("Two"))
+    );
+    let missing = case.get(&format!("{path}/tags/v9")).unwrap_err();
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    let list = case.get(path).unwrap();
+    let list: Value = serde_json::from_slice(&list.body).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn two_commits_are_compared() {
+    let mut case = Case::new();
+    let answer = case.get("/repos/acme/base/compare/v1...main").unwrap();
+    let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(
+        (&answer["status"], &answer["ahead_by"]),
+        (&json!("ahead"), &json!(1))
+    );
+    assert_eq!(answer["commits"][0]["sha"], HEAD);
+    let back = case.get("/repos/acme/base/compare/main...v1").unwrap();
+    let back: Value = serde_json::from_slice(&back.body).unwrap();
+    assert_eq!(
+        (&back["status"], &back["commits"]),
+        (&json!("behind"), &json!([]))
+    );
+    let missing = case.get("/repos/acme/base/compare/v9...main").unwrap_err();
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
 }

@@ -35,6 +35,7 @@ pub(super) fn identity(world: &mut World, home: &str) {
         let known = crate::connect::Token {
             name: TOKEN.to_owned(),
             vaults: None,
+            read_only: false,
         };
         world.connect.tokens.insert(token.clone(), known);
         world.identity.connect_token = token;

@@ -56,6 +56,9 @@ impl Seed {
             network::vpc(world, cluster);
         }
         vaults::fill(world, &self.secrets);
+        if let Some(slack) = &self.slack {
+            slack.fill(world);
+        }
         if let Some(repository) = &self.repository {
             repository.push(world);
         }

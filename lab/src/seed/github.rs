@@ -54,6 +54,7 @@ impl RepositorySeed {
                 branches: [].into(),
                 tags: [].into(),
                 statuses: Vec::new(),
+                releases: Vec::new(),
             });
         }
         let Some(repository) = github.repository_mut(&self.owner, &self.name) else {
@@ -100,6 +101,7 @@ fn identity(world: &mut World, seed: &RepositorySeed) {
         login: seed.login.clone(),
         kind,
         writes_statuses: true,
+        writes_contents: true,
         expires: None,
     };
     world.github.tokens.insert(token.clone(), known);

@@ -18,12 +18,14 @@ mod instances;
 mod interruptions;
 pub(crate) mod network;
 pub(crate) mod pipeline;
+mod slack;
 mod storage;
 mod terraform;
 mod vaults;
 
 pub use accounts::circleci_organization;
 pub use github::{CommitSeed, RepositorySeed};
+pub use slack::SlackSeed;
 
 use crate::eks::Condition;
 
@@ -88,6 +90,8 @@ pub struct Seed {
     pub secrets: Vec<Secret>,
     /// The repository at GitHub that the fleet is rolled out from, if there is one.
     pub repository: Option<RepositorySeed>,
+    /// Where rollouts are told of in Slack, if they are.
+    pub slack: Option<SlackSeed>,
 }
 
 /// One field of an item in a 1Password vault.

@@ -1,7 +1,7 @@
 //! The vaults of a fleet.
 
 use super::Secret;
-use crate::connect::{Category, Field, FieldType, Item, Section, Vault};
+use crate::connect::{Category, Field, FieldType, Item, Purpose, Section, Vault};
 use crate::ids::stable_base32;
 use crate::world::World;
 
@@ -34,6 +34,8 @@ pub(super) fn fill(world: &mut World, secrets: &[Secret]) {
                 category: Category::ApiCredential,
                 version: 1,
                 tags: Vec::new(),
+                favorite: false,
+                urls: Vec::new(),
                 created: now,
                 updated: now,
                 sections: Vec::new(),
@@ -63,6 +65,7 @@ pub(super) fn fill(world: &mut World, secrets: &[Secret]) {
                 ]),
                 section: section.clone(),
                 kind: kind(&secret.field, &secret.value),
+                purpose: Purpose::None,
                 label: secret.field.clone(),
                 value: secret.value.clone(),
             },

@@ -69,7 +69,8 @@ pub fn write(
             (super::json::CONTENT_TYPE_1_0, members(error, Some(&kind)))
         }
         Protocol::Connect => ("application/json", connect(error)),
-        Protocol::CircleCi => ("application/json", members(error, None)),
+        Protocol::CircleCi | Protocol::Otlp => ("application/json", members(error, None)),
+        Protocol::Slack => ("application/json; charset=utf-8", slack(error)),
         Protocol::GitHub => ("application/json; charset=utf-8", github(error)),
         Protocol::Query => ("text/xml", query(namespace, error, request_id)),
         Protocol::Ec2 => ("text/xml", ec2(error, request_id)),
@@ -102,6 +103,13 @@ fn members(error: &ServiceError, kind: Option<&str>) -> Vec<u8> {
         body.insert("message".to_owned(), json!(error.message));
     }
     Value::Object(body).to_string().into_bytes()
+}
+
+/// Slack names its errors, and says nothing more.
+fn slack(error: &ServiceError) -> Vec<u8> {
+    json!({ "ok": false, "error": error.code })
+        .to_string()
+        .into_bytes()
 }
 
 /// GitHub's errors repeat the status as text.

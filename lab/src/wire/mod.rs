@@ -27,4 +27,8 @@ pub enum Protocol {
     CircleCi,
     /// GitHub's REST API.
     GitHub,
+    /// Slack's Web API.
+    Slack,
+    /// OTLP over HTTP, as JSON.
+    Otlp,
 }

@@ -48,6 +48,7 @@ pub(crate) fn seed() -> Seed {
             value: NONPROD.into(),
         }],
         repository: None,
+        slack: None,
     }
 }
 
