@@ -8,25 +8,63 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::event::CallSummary;
+use tokio::time::Instant;
+
+use crate::event::{CallSummary, MadeCall};
 
 /// The running count of one cluster's calls. Clones count together.
-#[derive(Debug, Clone, Default)]
-pub struct CallLog(Arc<Mutex<CallSummary>>);
+#[derive(Clone, Default)]
+pub struct CallLog(Arc<Log>);
+
+#[derive(Default)]
+struct Log {
+    summary: Mutex<CallSummary>,
+    observer: OnceLock<Observer>,
+}
+
+type Observer = Box<dyn Fn(MadeCall) + Send + Sync>;
 
 impl CallLog {
     /// The count so far.
     pub fn summary(&self) -> CallSummary {
         self.0
+            .summary
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
+    /// Says to whom each call is told from now on. Only the first observer counts.
+    pub fn observe(&self, observer: impl Fn(MadeCall) + Send + Sync + 'static) {
+        drop(self.0.observer.set(Box::new(observer)));
+    }
+
     fn update(&self, change: impl FnOnce(&mut CallSummary)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let summary = self.0.summary.lock();
+        change(&mut summary.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl std::fmt::Debug for CallLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("CallLog").field(&self.summary()).finish()
+    }
+}
+
+/// Where and when a call began.
+#[derive(Debug, Clone, Copy)]
+pub struct Began {
+    depth: u32,
+    at: Instant,
+}
+
+/// A call begins here and now.
+pub fn begin() -> Began {
+    Began {
+        depth: depth(),
+        at: Instant::now(),
     }
 }
 
@@ -92,11 +130,11 @@ pub fn advance_to(depth: u32) {
     let _outside_of_a_count = SCOPE.try_with(|s| s.depth.set(s.depth.get().max(depth)));
 }
 
-/// Counts one finished call that began when its chain was `began_at` long and took `attempts`
-/// attempts, of which `throttles` were answered with "slow down".
-pub fn record(operation: &str, began_at: u32, attempts: u32, throttles: u64) {
+/// Counts one finished call that took `attempts` attempts, of which `throttles` were answered with
+/// "slow down".
+pub fn record(operation: &str, began: Began, attempts: u32, throttles: u64) {
     let _outside_of_a_count = SCOPE.try_with(|scope| {
-        let depth = scope.depth.get().max(began_at + 1);
+        let depth = scope.depth.get().max(began.depth + 1);
         scope.depth.set(depth);
         scope.log.update(|summary| {
             summary.total += 1;
@@ -108,6 +146,14 @@ pub fn record(operation: &str, began_at: u32, attempts: u32, throttles: u64) {
                 .entry(operation.to_owned())
                 .or_default() += 1;
         });
+        if let Some(observer) = scope.log.0.observer.get() {
+            observer(MadeCall {
+                operation: operation.to_owned(),
+                elapsed: began.at.elapsed(),
+                attempts,
+                throttles,
+            });
+        }
     });
 }
 
@@ -116,9 +162,9 @@ mod tests {
     use super::*;
 
     async fn call() {
-        let began_at = depth();
+        let began = begin();
         tokio::task::yield_now().await;
-        record("svc:Op", began_at, 1, 0);
+        record("svc:Op", began, 1, 0);
     }
 
     #[tokio::test]
@@ -163,6 +209,27 @@ mod tests {
         };
         counted(log.clone(), async { join_all([fetch(), fetch()]).await }).await;
         assert_eq!((log.summary().total, log.summary().longest_chain), (4, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_call_is_told_to_who_observes() {
+        let log = CallLog::default();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = told.clone();
+        log.observe(move |call| heard.lock().unwrap().push(call));
+        counted(log, async {
+            let began = begin();
+            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+            record("svc:Op", began, 3, 1);
+        })
+        .await;
+        let call = MadeCall {
+            operation: "svc:Op".into(),
+            elapsed: std::time::Duration::from_secs(2),
+            attempts: 3,
+            throttles: 1,
+        };
+        assert_eq!(*told.lock().unwrap(), [call]);
     }
 
     #[tokio::test]

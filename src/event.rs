@@ -61,6 +61,20 @@ pub enum Event {
         /// The check and what came of it.
         check: CheckResult,
     },
+    /// A call was made for a cluster. Told only where someone wants to know.
+    Called {
+        /// The cluster's name.
+        cluster: String,
+        /// The call.
+        call: MadeCall,
+    },
+    /// A cluster's outputs are known, and kept where others find them.
+    Outputs {
+        /// The cluster's name.
+        cluster: String,
+        /// What they are, and what came of keeping them.
+        outputs: KeptOutputs,
+    },
     /// A cluster reached its one final state.
     ClusterFinished(ClusterFinished),
     /// What the role asks for before a release may get to it, and whether it is there.
@@ -264,6 +278,45 @@ impl CheckOutcome {
             Self::Skipped => "skipped",
         }
     }
+}
+
+/// A call to a service that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MadeCall {
+    /// Service and operation (`eks:DescribeCluster`).
+    pub operation: String,
+    /// Wall time from its first attempt to its end.
+    #[serde(rename = "seconds", with = "seconds")]
+    pub elapsed: Duration,
+    /// Attempts, the first one included.
+    pub attempts: u32,
+    /// Answers that asked to slow down.
+    pub throttles: u64,
+}
+
+/// What others need to know of a cluster, and where it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KeptOutputs {
+    /// The 1Password vault.
+    pub vault: String,
+    /// The item's title.
+    pub item: String,
+    /// What came of writing it.
+    pub written: OutputsWritten,
+    /// Each field's value; `***` in the place of one that clients hide.
+    pub fields: BTreeMap<String, String>,
+}
+
+/// What came of writing a cluster's outputs. In a dry run, what would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputsWritten {
+    /// The item had every value already.
+    Unchanged,
+    /// Some fields were changed or added.
+    Changed,
+    /// The item was made.
+    Made,
 }
 
 /// The API calls made for one cluster.

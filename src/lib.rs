@@ -23,6 +23,8 @@ pub mod reconcile;
 pub mod release;
 pub mod report;
 pub mod rollout;
+pub mod slack;
 pub mod style;
 pub mod text;
 pub mod verify;
+pub mod web;

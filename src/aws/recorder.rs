@@ -34,7 +34,7 @@ impl Recorder {
 /// What is known of a call under way.
 #[derive(Debug, Clone, Copy, Default)]
 struct UnderWay {
-    began_at: Option<u32>,
+    began: Option<calls::Began>,
     throttles: u64,
 }
 
@@ -60,8 +60,8 @@ impl Intercept for Recorder {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let mut state = under_way(cfg);
-        if state.began_at.is_none() {
-            state.began_at = Some(calls::depth());
+        if state.began.is_none() {
+            state.began = Some(calls::begin());
             cfg.interceptor_state().store_put(state);
         }
         Ok(())
@@ -104,7 +104,7 @@ impl Intercept for Recorder {
     ) -> Result<(), BoxError> {
         let state = under_way(cfg);
         // A call that was never sent (no credentials, no endpoint) is no call.
-        let Some(began_at) = state.began_at else {
+        let Some(began) = state.began else {
             return Ok(());
         };
         let operation = cfg.load::<Metadata>().map_or("unknown", Metadata::name);
@@ -113,7 +113,7 @@ impl Intercept for Recorder {
             .map_or(1, RequestAttempts::attempts);
         calls::record(
             &format!("{}:{operation}", self.service),
-            began_at,
+            began,
             attempts,
             state.throttles,
         );

@@ -41,6 +41,13 @@ impl Error {
         Self::new(Exit::Unexpected, message, next)
     }
 
+    /// Tells on standard error what changes nothing of how psk ends.
+    pub(super) fn warn(message: &str, context: &Context) {
+        let warning = context.stderr_style().paint(Ink::Changed, "warning:");
+        let text = format!("{warning} {}\n", shown(message));
+        drop(std::io::stderr().write_all(text.as_bytes()));
+    }
+
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Inventory(_) => Exit::InvalidInventory,

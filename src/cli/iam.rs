@@ -185,7 +185,7 @@ async fn places(
     }
     let references: Vec<_> = references.into_iter().collect();
     let world = World::enter(&args.lab, &inventory, context).await?;
-    let values = select::values(&references, &world.env).await;
+    let values = select::values(&references, &world.env, &context.processes).await;
     world.leave().await?;
     let values = values?;
     let mut places = BTreeSet::new();

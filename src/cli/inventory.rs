@@ -244,7 +244,7 @@ fn leaves<'a>(path: &str, value: &'a serde_json::Value) -> Vec<(String, &'a serd
     }
 }
 
-fn plain_table(header: &[&str]) -> Table {
+pub(super) fn plain_table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table
         .load_style(TableStyle::new())

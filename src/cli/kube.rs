@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::{Context, Error, select};
+use super::{Context, Error, files, select};
 use crate::aws::{Aws, CallError, Identity, Session, Target};
 use crate::exit::Exit;
 use crate::inventory::Inventory;
@@ -110,18 +110,7 @@ async fn config(
         }
         _ => kubernetes::kubeconfig(&subject, &endpoint, maker),
     };
-    write(path, &text.map_err(failed)?).map_err(|error| unwritten(path, &error))
-}
-
-/// Replaces the file in one step. Only its owner may read it, as kubectl wants it.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.persist(path)?;
-    Ok(())
+    files::write_private(path, &text.map_err(failed)?).map_err(|error| unwritten(path, &error))
 }
 
 async fn token(session: Session, cluster: &str) -> Result<(), Error> {
@@ -149,7 +138,9 @@ async fn from_inventory(cluster: &str, context: &Context) -> Result<Session, Err
         .map_err(|unknown| Error::usage(unknown.to_string(), ""))?;
     let name = cluster.to_owned();
     let selection = select::selection(&inventory, role, std::slice::from_ref(&name))?;
-    let (clusters, _) = select::resolved(&inventory, &selection, Vec::new(), &context.env).await?;
+    let (env, processes) = (&context.env, &context.processes);
+    let (clusters, _) =
+        select::resolved(&inventory, &selection, Vec::new(), env, processes).await?;
     let Some(cluster) = clusters.first() else {
         return Err(Error::unexpected(
             format!("{name} has no settings"),

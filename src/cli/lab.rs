@@ -9,7 +9,7 @@ use clap::{Subcommand, ValueEnum};
 use psk_lab::faults::Faults;
 use psk_lab::seed::{
     ClusterSeed, CommitSeed, IdentityProviderSeed, NodeGroupSeed, RepositorySeed, Secret, Seed,
-    Start,
+    SlackSeed, Start,
 };
 use psk_lab::{Lab, Options, authorization, plausible, state};
 use secrecy::ExposeSecret;
@@ -23,7 +23,7 @@ use crate::control_plane::policy::{Account, permissions};
 use crate::env::Env;
 use crate::exit::Exit;
 use crate::fanout::{Stop, stop_on_signals};
-use crate::inventory::{Cluster, Inventory, WorkloadIdentity};
+use crate::inventory::{Cluster, Inventory, Notify, WorkloadIdentity};
 use crate::release::{Given, Release, checkout};
 
 /// Rehearse in a simulated world instead of AWS and 1Password.
@@ -40,6 +40,12 @@ pub(super) struct LabArgs {
 
 /// The tag of a commit that has none of its own.
 const LAB_TAG: &str = "v0.0.0-lab";
+impl LabArgs {
+    /// Whether the command is to run in the lab.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.lab.is_some()
+    }
+}
 
 /// What the simulated world is like.
 #[derive(Debug, clap::Args)]
@@ -226,6 +232,7 @@ fn in_lab(env: Env, exports: Vec<(String, String)>) -> Env {
             "PSK_BRANCH",
             "PSK_ACTOR",
             "PSK_RUN_URL",
+            "SLACK_API_URL",
         ]
         .iter()
         .any(|prefix| name.starts_with(prefix))
@@ -465,6 +472,16 @@ fn seed(start: LabStart, inventory: &Inventory) -> Result<Seed, Error> {
         secrets,
         home: None,
         repository: None,
+        slack: slack_seed(&inventory.pipeline().notify),
+    })
+}
+
+/// Where rollouts are told of in Slack, if they are.
+fn slack_seed(notify: &Notify) -> Option<SlackSeed> {
+    let token = notify.slack_token.as_ref()?;
+    Some(SlackSeed {
+        channel: notify.slack_channel.clone()?,
+        token: plausible::plausible(&token.vault, &token.item, &token.field),
     })
 }
 

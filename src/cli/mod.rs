@@ -2,17 +2,21 @@
 
 mod apply;
 mod circlepipe;
+mod clusters;
 mod completions;
 mod context;
 mod destroy;
 mod drift;
 mod error;
 mod fanout;
+mod files;
 mod iam;
+mod inject;
 mod inventory;
 mod kube;
 mod lab;
 mod man;
+mod outputs;
 mod pipeline;
 mod plan;
 mod promote;
@@ -20,6 +24,7 @@ mod release;
 mod run;
 mod select;
 mod stale;
+mod tell;
 mod verify;
 
 use std::path::PathBuf;
@@ -79,7 +84,10 @@ enum Command {
     Destroy(destroy::Args),
     Verify(verify::Args),
     Promote(promote::Args),
+    Outputs(outputs::Args),
+    Clusters(clusters::Args),
     Inventory(inventory::Args),
+    Inject(inject::Args),
     Iam(iam::Args),
     Pipeline(pipeline::Args),
     Kube(kube::Args),
@@ -99,7 +107,10 @@ pub async fn run(cli: Cli, context: Context) -> ExitCode {
         Command::Destroy(args) => destroy::run(args, &context).await,
         Command::Verify(args) => verify::run(args, &context).await,
         Command::Promote(args) => promote::run(args, &context).await,
+        Command::Outputs(args) => outputs::run(args, &context).await,
+        Command::Clusters(args) => clusters::run(args, &context).await,
         Command::Inventory(args) => inventory::run(args, &context).await,
+        Command::Inject(args) => inject::run(args, &context).await,
         Command::Iam(args) => iam::run(args, &context).await,
         Command::Pipeline(args) => pipeline::run(args, &context).await,
         Command::Kube(args) => kube::run(args, &context).await,

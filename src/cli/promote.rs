@@ -112,7 +112,8 @@ async fn board(
     if release.commit.is_none() {
         return Err(Error::usage("no commit is known", "add --sha SHA"));
     }
-    let secrets = select::values(&reach.references(pipeline), &world.env).await?;
+    let secrets =
+        select::values(&reach.references(pipeline), &world.env, &context.processes).await?;
     let answer = release::ask(&reach, &release, pipeline, &secrets, context).await;
     if let crate::release::gate::Evidence::None { why, next } = &answer.evidence {
         return Err(Error::unexpected(why.clone(), next.clone()));
@@ -140,7 +141,8 @@ async fn seal(
         .await?;
     let pipeline = inventory.pipeline();
     let reach = Reach::of(&release, &world.env);
-    let secrets = select::values(&reach.references(pipeline), &world.env).await?;
+    let secrets =
+        select::values(&reach.references(pipeline), &world.env, &context.processes).await?;
     let answer = release::ask(&reach, &release, pipeline, &secrets, context).await;
     let graph = Graph::of(inventory.roles());
     let digest = inventory.digest();

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::lab::{LabArgs, World};
 use super::release::{self, Asked, Reach, ReleaseArgs};
-use super::{Context, Error, select, stale};
+use super::{Context, Error, outputs, select, stale, tell};
 use crate::aws::{Aws, Identity};
 use crate::control_plane::Intent;
 use crate::env::Env;
@@ -24,7 +24,8 @@ use crate::reconcile::Polling;
 use crate::release::mermaid;
 use crate::report::statuses::{About, CommitStatuses, Publication, publish};
 use crate::report::{
-    GitHub, Groups, Json, Junit, Lines, Listener, ReportError, ReportFile, Summary, Terminal, drive,
+    GitHub, GitHubRelease, Groups, Json, Junit, Lines, Listener, ReleaseContent, ReportFile,
+    SlackAbout, Summary, Terminal, drive,
 };
 use crate::rollout::saved::{SAVED_PLAN_SCHEMA_VERSION, SavedCluster, SavedPlan};
 use crate::rollout::{ClusterWork, Found, Mode};
@@ -233,14 +234,21 @@ pub(super) async fn run_checks(
     }
     let pipeline = inventory.pipeline();
     let reach = gated.as_ref().map(|_| Reach::of(&release, &world.env));
-    let more = reach
+    let mut more = reach
         .as_ref()
         .map(|reach| reach.references(pipeline))
         .unwrap_or_default();
+    more.extend(tell::references(pipeline, wish.mode));
     let clusters = tokio::select! {
         biased;
         () = stop.wind_down().cancelled() => None,
-        found = select::resolved(&inventory, &selection, more, &world.env) => Some(found?),
+        found = select::resolved(
+            &inventory,
+            &selection,
+            more,
+            &world.env,
+            &context.processes,
+        ) => Some(found?),
     };
     let (clusters, secrets) = clusters.unzip();
     let writes = wish.mode.writes();
@@ -327,7 +335,15 @@ pub(super) async fn run_checks(
             )
         })
         .collect();
+    let place = tokio::select! {
+        biased;
+        () = stop.wind_down().cancelled() => None,
+        place = outputs::place(wish.mode, &inventory, &clusters, &world.env, context) => place?,
+    };
     let mut work = ClusterWork::new(aws, clusters, wish.mode, intent).with_checks(checks);
+    if let Some(place) = place {
+        work = work.keeping_outputs(place);
+    }
     let digests = selection.clusters().iter();
     let digests = digests.map(|name| (name.to_string(), inventory.settings_digest(name)));
     work = work.noting(digests.collect(), release.commit.clone());
@@ -343,6 +359,27 @@ pub(super) async fn run_checks(
             return Err(stale::refusal(&moved));
         }
     }
+    let about = SlackAbout {
+        pipeline: pipeline.name.clone(),
+        url: release.run_url.clone(),
+        actor: release.actor.clone(),
+        clusters: role.clusters.len(),
+        overridden: gate.as_ref().and_then(|gate| gate.overridden.clone()),
+    };
+    let mut warnings = Vec::new();
+    let notify = &pipeline.notify;
+    match tell::slack(notify, wish.mode, secrets.as_ref(), &world.env, about) {
+        Ok(message) => listeners.extend(message.map(|m| Box::new(m) as Box<dyn Listener>)),
+        Err(why) => warnings.push(format!("Slack isn't told of this run: {why}")),
+    }
+    match tell::traces(&world.env) {
+        Ok(Some(traces)) => {
+            listeners.push(Box::new(traces));
+            work = work.telling_calls(true);
+        }
+        Ok(None) => {}
+        Err(why) => warnings.push(format!("no trace of this run is sent: {why}")),
+    }
     let (emitter, events) = Emitter::channel(context.clock.clone());
     emitter.emit(Event::RunStarted(RunStarted {
         command: wish.command.into(),
@@ -355,6 +392,12 @@ pub(super) async fn run_checks(
         clusters: schedule.clusters().to_vec(),
         schedule: schedule.describe(),
     }));
+    for message in warnings {
+        emitter.emit(Event::Warning {
+            cluster: None,
+            message,
+        });
+    }
     let overridden = gate.as_ref().and_then(|gate| gate.overridden.clone());
     if let Some(gate) = gate {
         emitter.emit(Event::Gated(Box::new(gate)));
@@ -383,6 +426,20 @@ pub(super) async fn run_checks(
                 whole: !destroys && schedule.clusters().len() == role.clusters.len(),
                 destroys,
             };
+            if let (Some(settings), Some(tag)) = (&pipeline.release, &release.tag)
+                && settings.role == role.name
+                && about.whole
+            {
+                let notes = context.root().join(&settings.notes);
+                let content = ReleaseContent {
+                    tag: tag.clone(),
+                    commit: commit.clone(),
+                    // A file that can't be read is as good as none: the release is made all the same.
+                    notes: std::fs::read_to_string(notes).unwrap_or_default(),
+                };
+                let release = GitHubRelease::new(github.clone(), content);
+                listeners.push(Box::new(release));
+            }
             let sink = Arc::new(CommitStatuses { github, commit });
             let (listener, published) = publish(about, sink, context.clock.clone(), stop.clone());
             listeners.push(Box::new(listener));
@@ -416,7 +473,7 @@ pub(super) async fn run_checks(
     let ((summary, unproven), untold) =
         tokio::join!(running, drive(events, &mut listeners, &context.clock));
     world.leave().await?;
-    tell(&untold, context);
+    let untold = tell::untold(&untold, context);
     let plans = work.plans();
     to_save.clusters = selection
         .clusters()
@@ -436,15 +493,9 @@ pub(super) async fn run_checks(
         plans,
         to_save,
         interrupted: stop.interruption(),
-        untold: !untold.is_empty(),
+        untold,
         unproven,
     })
-}
-
-fn tell(untold: &[ReportError], context: &Context) {
-    for error in untold {
-        Error::unexpected(error.to_string(), "").tell(context);
-    }
 }
 
 /// The names of the role's clusters that are meant; none where all of them are.

@@ -5,7 +5,8 @@ use super::Error;
 use crate::env::Env;
 use crate::exit::Exit;
 use crate::inventory::{Cluster, Inventory, Reference, Role, Secrets, Selection};
-use crate::onepassword::{Connect, ConnectError, resolve};
+use crate::onepassword;
+use crate::process::Processes;
 
 /// The clusters of a role, or those of them that are named.
 pub(super) fn selection(
@@ -25,27 +26,34 @@ pub(super) async fn resolved(
     selection: &Selection,
     more: Vec<Reference>,
     env: &Env,
+    processes: &Processes,
 ) -> Result<(Vec<Cluster>, Secrets), Error> {
     let used = inventory.references(selection);
     let mut references = more;
     references.extend(used.into_iter().map(|used| used.reference));
-    let values = values(&references, env).await?;
+    let values = values(&references, env, processes).await?;
     Ok((inventory.resolve(selection, &values)?, values))
 }
 
 /// The value of each reference, or why there is none. Nothing is asked where there are none.
-pub(super) async fn values(references: &[Reference], env: &Env) -> Result<Secrets, Error> {
+pub(super) async fn values(
+    references: &[Reference],
+    env: &Env,
+    processes: &Processes,
+) -> Result<Secrets, Error> {
     if references.is_empty() {
         return Ok(Secrets::new());
     }
-    let connect = Connect::from_env(env).map_err(refused)?;
-    resolve(&connect, references).await.map_err(refused)
+    let onepassword = onepassword::open(env, processes).map_err(refused)?;
+    onepassword::resolve(&*onepassword, references)
+        .await
+        .map_err(refused)
 }
 
-fn refused(error: ConnectError) -> Error {
+fn refused(error: onepassword::Error) -> Error {
     Error::new(
         Exit::InvalidInventory,
-        format!("resolving the inventory's op:// references: {error}"),
+        format!("resolving op:// references: {error}"),
         error.next(),
     )
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{CheckResult, ClusterFinished, Emitter, Event, Step};
+use super::{CheckResult, ClusterFinished, Emitter, Event, KeptOutputs, MadeCall, Step};
 use crate::reconcile::plan::Plan;
 
 /// Emits the events of one cluster and remembers the step that it is in. Clones speak for the same
@@ -90,6 +90,22 @@ impl ClusterEvents {
         self.emit(|_| Event::Checked {
             cluster: self.name(),
             check,
+        });
+    }
+
+    /// A call was made for the cluster.
+    pub fn called(&self, call: MadeCall) {
+        self.emit(|_| Event::Called {
+            cluster: self.name(),
+            call,
+        });
+    }
+
+    /// The cluster's outputs are kept.
+    pub fn outputs(&self, outputs: KeptOutputs) {
+        self.emit(|_| Event::Outputs {
+            cluster: self.name(),
+            outputs,
         });
     }
 

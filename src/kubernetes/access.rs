@@ -412,7 +412,7 @@ impl Access {
     async fn send(&self, call: Call) -> Result<Vec<u8>, Error> {
         // The semaphore is never closed, so there always comes a place.
         let _place = self.0.places.acquire().await;
-        let began_at = calls::depth();
+        let began = calls::begin();
         let deadline = Instant::now() + PATIENCE;
         let (mut attempts, mut throttles, mut renewed) = (0, 0, false);
         let outcome = loop {
@@ -442,7 +442,7 @@ impl Access {
             tokio::time::sleep(pause).await;
         };
         let operation = format!("kubernetes:{} {}", call.verb, call.resource);
-        calls::record(&operation, began_at, attempts, throttles);
+        calls::record(&operation, began, attempts, throttles);
         outcome
     }
 

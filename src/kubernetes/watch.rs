@@ -141,12 +141,12 @@ impl Access {
         };
         let silent = || Error::unreached(doing(), "the watch went silent".to_owned());
 
-        let began_at = calls::depth();
+        let began = calls::begin();
         let (client, request, token) = self.streamed(&call).await?;
         let opened = timeout(DEAD, client.request_events::<Value>(request)).await;
         calls::record(
             &format!("kubernetes:watch {}", watched.kind.plural),
-            began_at,
+            began,
             1,
             0,
         );

@@ -2,18 +2,24 @@
 
 use std::time::Duration;
 
-use rand::RngExt;
-use reqwest::{Client, Response, StatusCode, Url};
+use async_trait::async_trait;
+use reqwest::{Client, Method, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
-use super::model::{Item, ItemSummary, Vault};
+use super::access::{OnePassword, masked, pause};
+use super::error::Error;
+use super::model::{FieldChange, Item, ItemSummary, NewItem, Vault};
+use crate::calls;
 use crate::env::Env;
+use crate::proxy;
+use crate::web::{innermost, retry_after};
 
-/// How often a request is sent at most, and how long the first pause between two is.
+/// How often a request to read is sent at most. One to write is sent once: whether it was carried
+/// out can't be told without reading.
 const ATTEMPTS: u32 = 4;
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A Connect server and the token that psk shows it.
 #[derive(Debug, Clone)]
@@ -23,98 +29,15 @@ pub struct Connect {
     token: SecretString,
 }
 
-/// A request that Connect refused, or that never reached it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConnectError {
-    /// The environment doesn't name a server and a token.
-    #[error(
-        "{variable} is not set; 1Password Connect is reached by OP_CONNECT_HOST and OP_CONNECT_TOKEN"
-    )]
-    NotConfigured {
-        /// The variable that is missing.
-        variable: &'static str,
-    },
-    /// The host isn't a URL.
-    #[error("OP_CONNECT_HOST is {host:?}, which is no URL: {cause}")]
-    BadHost {
-        /// What it is.
-        host: String,
-        /// What is wrong with it.
-        cause: String,
-    },
-    /// The server answered with an error.
-    #[error("{doing}: 1Password Connect at {host} answered {status}: {message}")]
-    Refused {
-        /// What was being done.
-        doing: String,
-        /// The server.
-        host: String,
-        /// HTTP status.
-        status: u16,
-        /// The message in its error body.
-        message: String,
-    },
-    /// No answer came.
-    #[error("{doing}: 1Password Connect at {host} can't be reached: {cause}")]
-    Unreachable {
-        /// What was being done.
-        doing: String,
-        /// The server.
-        host: String,
-        /// What the network said.
-        cause: String,
-    },
-    /// An answer came that isn't Connect's.
-    #[error("{doing}: 1Password Connect at {host} answered something that psk can't read: {cause}")]
-    Unreadable {
-        /// What was being done.
-        doing: String,
-        /// The server.
-        host: String,
-        /// What is wrong with it. Names positions, never values.
-        cause: String,
-    },
-}
-
-impl ConnectError {
-    /// Whether Connect says that what was asked for doesn't exist.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused { status: 404, .. })
-    }
-
-    /// What to do next.
-    pub fn next(&self) -> &'static str {
-        match self {
-            Self::NotConfigured { .. } => "set both variables, or rehearse with --lab",
-            Self::BadHost { .. } => {
-                "set OP_CONNECT_HOST to the server's URL (http://localhost:8080)"
-            }
-            Self::Refused { status: 401, .. } => {
-                "set OP_CONNECT_TOKEN to a token of this Connect server"
-            }
-            Self::Refused { status: 403, .. } => "give the token access to the vault",
-            Self::Refused { .. } | Self::Unreadable { .. } => {
-                "see the Connect server's log, then run again"
-            }
-            Self::Unreachable { .. } => {
-                "check OP_CONNECT_HOST and that the server runs, then run again"
-            }
-        }
-    }
-}
-
 impl Connect {
     /// The server that the environment names.
     ///
     /// # Errors
     /// A variable that is missing, or a host that is no URL.
-    pub fn from_env(env: &Env) -> Result<Self, ConnectError> {
-        let need = |variable| {
-            env.get(variable)
-                .ok_or(ConnectError::NotConfigured { variable })
-        };
+    pub fn from_env(env: &Env) -> Result<Self, Error> {
+        let need = |variable| env.get(variable).ok_or(Error::NotConfigured { variable });
         let (host, token) = (need("OP_CONNECT_HOST")?, need("OP_CONNECT_TOKEN")?);
-        let bad_host = |cause: String| ConnectError::BadHost {
+        let bad_host = |cause: String| Error::BadHost {
             host: host.to_owned(),
             cause,
         };
@@ -122,9 +45,10 @@ impl Connect {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(bad_host("it doesn't begin with http:// or https://".into()));
         }
-        let http = Client::builder()
+        let client = Client::builder()
             .connect_timeout(Duration::from_secs(5))
-            .timeout(Duration::from_secs(30))
+            .timeout(Duration::from_secs(30));
+        let http = proxy::through(client, env)?
             .build()
             .map_err(|error| bad_host(innermost(&error)))?;
         Ok(Self {
@@ -134,72 +58,91 @@ impl Connect {
         })
     }
 
-    /// The vaults of that name: none, one, or several, as names needn't be unique.
-    ///
-    /// # Errors
-    /// Connect's own.
-    pub async fn vaults_named(&self, name: &str) -> Result<Vec<Vault>, ConnectError> {
-        let doing = || format!("looking for vault {name:?}");
-        self.get(&["v1", "vaults"], Some(("name", name)), &doing)
-            .await
-    }
-
-    /// The vault of that id.
-    ///
-    /// # Errors
-    /// Connect's own.
-    pub async fn vault(&self, id: &str) -> Result<Vault, ConnectError> {
-        self.get(&["v1", "vaults", id], None, &|| {
-            format!("reading vault {id}")
-        })
-        .await
-    }
-
-    /// The items of that title in a vault.
-    ///
-    /// # Errors
-    /// Connect's own.
-    pub async fn items_titled(
-        &self,
-        vault: &str,
-        title: &str,
-    ) -> Result<Vec<ItemSummary>, ConnectError> {
-        let doing = || format!("looking for item {title:?}");
-        self.get(
-            &["v1", "vaults", vault, "items"],
-            Some(("title", title)),
-            &doing,
-        )
-        .await
-    }
-
-    /// The item of that id, with its fields.
-    ///
-    /// # Errors
-    /// Connect's own.
-    pub async fn item(&self, vault: &str, id: &str) -> Result<Item, ConnectError> {
-        self.get(&["v1", "vaults", vault, "items", id], None, &|| {
-            format!("reading item {id}")
-        })
-        .await
-    }
-
     async fn get<T: DeserializeOwned>(
         &self,
+        operation: &str,
         path: &[&str],
         equals: Option<(&str, &str)>,
         doing: &(dyn Fn() -> String + Sync),
-    ) -> Result<T, ConnectError> {
-        let mut url = self.host.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(path);
-        }
+    ) -> Result<T, Error> {
+        let mut url = self.url(path);
         if let Some((attribute, value)) = equals {
             url.query_pairs_mut()
                 .append_pair("filter", &scim_equals(attribute, value));
         }
-        let response = self.send(url, doing).await?;
-        let unreadable = |cause| ConnectError::Unreadable {
+        let request = Request {
+            operation,
+            method: Method::GET,
+            url,
+            body: None,
+        };
+        self.call(&request, ATTEMPTS, doing).await
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.host.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        url
+    }
+
+    /// Makes a call: sends a request, again after a pause where Connect is busy, failing or away, as
+    /// far as there are attempts left.
+    async fn call<T: DeserializeOwned>(
+        &self,
+        request: &Request<'_>,
+        attempts: u32,
+        doing: &(dyn Fn() -> String + Sync),
+    ) -> Result<T, Error> {
+        let began = calls::begin();
+        let (mut attempt, mut throttles) = (1, 0);
+        let answer = loop {
+            let error = match self.send(request, doing).await {
+                Ok(response) => break self.read(response, doing).await,
+                Err(error) => error,
+            };
+            throttles += u64::from(matches!(error, Error::Refused { status: 429, .. }));
+            if attempt == attempts || !error.passes() {
+                break Err(error);
+            }
+            tokio::time::sleep(error.retry_after().max(pause(attempt))).await;
+            attempt += 1;
+        };
+        let operation = format!("connect:{}", request.operation);
+        calls::record(&operation, began, attempt, throttles);
+        answer
+    }
+
+    async fn send(
+        &self,
+        request: &Request<'_>,
+        doing: &(dyn Fn() -> String + Sync),
+    ) -> Result<Response, Error> {
+        let mut sending = self
+            .http
+            .request(request.method.clone(), request.url.clone())
+            .bearer_auth(self.token.expose_secret());
+        if let Some(body) = &request.body {
+            sending = sending.json(body);
+        }
+        match sending.send().await {
+            Ok(response) if response.status().is_success() => Ok(response),
+            Ok(response) => Err(self.refused(response, doing()).await),
+            Err(error) => Err(Error::Unreachable {
+                doing: doing(),
+                host: self.host(),
+                cause: innermost(&error),
+            }),
+        }
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        response: Response,
+        doing: &(dyn Fn() -> String + Sync),
+    ) -> Result<T, Error> {
+        let unreadable = |cause| Error::Unreadable {
             doing: doing(),
             host: self.host(),
             cause,
@@ -218,55 +161,13 @@ impl Connect {
         })
     }
 
-    /// Sends a request, again after a pause where Connect is busy, failing or away.
-    async fn send(
-        &self,
-        url: Url,
-        doing: &(dyn Fn() -> String + Sync),
-    ) -> Result<Response, ConnectError> {
-        let mut attempt = 1;
-        loop {
-            let sent = self
-                .http
-                .get(url.clone())
-                .bearer_auth(self.token.expose_secret())
-                .send()
-                .await;
-            let (error, wait) = match sent {
-                Ok(response) if response.status().is_success() => return Ok(response),
-                Ok(response) => {
-                    let status = response.status();
-                    let wait = (status == StatusCode::TOO_MANY_REQUESTS
-                        || status.is_server_error())
-                    .then(|| retry_after(&response).unwrap_or_default());
-                    (self.refused(response, doing()).await, wait)
-                }
-                Err(error) => {
-                    let cause = innermost(&error);
-                    let error = ConnectError::Unreachable {
-                        doing: doing(),
-                        host: self.host(),
-                        cause,
-                    };
-                    (error, Some(Duration::ZERO))
-                }
-            };
-            match wait {
-                Some(asked) if attempt < ATTEMPTS => {
-                    tokio::time::sleep(asked.max(pause(attempt))).await;
-                    attempt += 1;
-                }
-                _ => return Err(error),
-            }
-        }
-    }
-
-    async fn refused(&self, response: Response, doing: String) -> ConnectError {
+    async fn refused(&self, response: Response, doing: String) -> Error {
         #[derive(Deserialize)]
         struct ErrorResponse {
             message: String,
         }
         let status = response.status();
+        let retry_after = retry_after(response.headers());
         let message = match response.json::<ErrorResponse>().await {
             Ok(body) => body.message,
             Err(_) => status
@@ -274,11 +175,12 @@ impl Connect {
                 .unwrap_or("no reason given")
                 .to_owned(),
         };
-        ConnectError::Refused {
+        Error::Refused {
             doing,
             host: self.host(),
             status: status.as_u16(),
             message,
+            retry_after,
         }
     }
 
@@ -288,37 +190,96 @@ impl Connect {
     }
 }
 
+/// A request, as often as it is sent.
+struct Request<'a> {
+    /// Its operation, by its id in the API's description.
+    operation: &'a str,
+    method: Method,
+    url: Url,
+    body: Option<serde_json::Value>,
+}
+
+#[async_trait]
+impl OnePassword for Connect {
+    async fn vaults_named(&self, name: &str) -> Result<Vec<Vault>, Error> {
+        let doing = || format!("looking for vault {name:?}");
+        let equals = Some(("name", name));
+        self.get("GetVaults", &["v1", "vaults"], equals, &doing)
+            .await
+    }
+
+    async fn vault(&self, id: &str) -> Result<Vault, Error> {
+        let doing = || format!("reading vault {id}");
+        self.get("GetVaultById", &["v1", "vaults", id], None, &doing)
+            .await
+    }
+
+    async fn items_titled(&self, vault: &str, title: &str) -> Result<Vec<ItemSummary>, Error> {
+        let doing = || format!("looking for item {title:?}");
+        let path = ["v1", "vaults", vault, "items"];
+        self.get("GetVaultItems", &path, Some(("title", title)), &doing)
+            .await
+    }
+
+    async fn item(&self, vault: &str, id: &str) -> Result<Item, Error> {
+        let doing = || format!("reading item {id}");
+        let path = ["v1", "vaults", vault, "items", id];
+        self.get("GetVaultItemById", &path, None, &doing).await
+    }
+
+    async fn create(&self, vault: &str, item: &NewItem) -> Result<Item, Error> {
+        let fields: Vec<_> = item.fields.iter().map(|field| field.to_json()).collect();
+        let request = Request {
+            operation: "CreateVaultItem",
+            method: Method::POST,
+            url: self.url(&["v1", "vaults", vault, "items"]),
+            body: Some(json!({
+                "vault": { "id": vault },
+                "title": item.title,
+                "category": item.category,
+                "fields": fields,
+            })),
+        };
+        let made = self
+            .call(&request, 1, &|| format!("making item {:?}", item.title))
+            .await;
+        made.map_err(|error| masked(error, item.fields.iter().map(|field| &field.value)))
+    }
+
+    async fn change(&self, vault: &str, id: &str, changes: &[FieldChange]) -> Result<Item, Error> {
+        let step = |change: &FieldChange| match change {
+            FieldChange::Set { id, value } => json!({
+                "op": "add",
+                "path": format!("/fields/{}/value", pointer_segment(id)),
+                "value": value.expose_secret(),
+            }),
+            FieldChange::Add(field) => {
+                json!({ "op": "add", "path": "/fields", "value": field.to_json() })
+            }
+        };
+        let request = Request {
+            operation: "PatchVaultItem",
+            method: Method::PATCH,
+            url: self.url(&["v1", "vaults", vault, "items", id]),
+            body: Some(changes.iter().map(step).collect()),
+        };
+        let changed = self
+            .call(&request, 1, &|| format!("changing item {id}"))
+            .await;
+        changed.map_err(|error| masked(error, changes.iter().map(FieldChange::value)))
+    }
+}
+
+/// A name as a segment of a JSON pointer. Source: RFC 6901, section 3.
+fn pointer_segment(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 /// An equality filter in SCIM's form, in which a quote or backslash in the value is escaped as in
 /// JSON. Source: RFC 7644, section 3.4.2.2.
 fn scim_equals(attribute: &str, value: &str) -> String {
     let value = value.replace('\\', "\\\\").replace('"', "\\\"");
     format!("{attribute} eq \"{value}\"")
-}
-
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response
-        .headers()
-        .get(reqwest::header::RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()?;
-    Some(Duration::from_secs(seconds).min(Duration::from_secs(60)))
-}
-
-/// Twice as long after each attempt, spread over half of it so that many don't come back at once.
-fn pause(attempt: u32) -> Duration {
-    let longest = FIRST_PAUSE * 2u32.pow(attempt - 1);
-    longest.mul_f64(rand::rng().random_range(0.5..=1.0))
-}
-
-/// reqwest's own message holds the URL; what failed stands at the bottom.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]
@@ -338,6 +299,7 @@ mod tests {
             scim_equals("title", r#"a "b" \c"#),
             r#"title eq "a \"b\" \\c""#
         );
+        assert_eq!(pointer_segment("a/b~c"), "a~1b~0c");
     }
 
     #[test]
@@ -345,7 +307,7 @@ mod tests {
         let error = Connect::from_env(&env(&[("OP_CONNECT_HOST", "http://x")])).unwrap_err();
         assert_eq!(
             error,
-            ConnectError::NotConfigured {
+            Error::NotConfigured {
                 variable: "OP_CONNECT_TOKEN"
             }
         );
@@ -354,7 +316,7 @@ mod tests {
                 ("OP_CONNECT_HOST", host),
                 ("OP_CONNECT_TOKEN", "t"),
             ]));
-            assert!(matches!(error, Err(ConnectError::BadHost { .. })), "{host}");
+            assert!(matches!(error, Err(Error::BadHost { .. })), "{host}");
         }
     }
 

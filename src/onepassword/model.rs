@@ -1,8 +1,9 @@
-//! The parts of Connect's data that psk reads.
+//! The parts of 1Password's data that psk reads and writes. The CLI prints the same members.
 //! Source: 1Password Connect's OpenAPI description, version 1.7.1.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// A vault that the token may read.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -68,7 +69,90 @@ pub struct SectionId {
     pub id: String,
 }
 
+/// An item to be made.
+#[derive(Debug, Clone)]
+pub struct NewItem {
+    /// Its title.
+    pub title: String,
+    /// What kind of item it is (`API_CREDENTIAL`).
+    pub category: &'static str,
+    /// Its fields.
+    pub fields: Vec<NewField>,
+}
+
+/// A field to be made.
+#[derive(Debug, Clone)]
+pub struct NewField {
+    /// Its label.
+    pub label: String,
+    /// Whether clients hide its value.
+    pub concealed: bool,
+    /// Its value.
+    pub value: SecretString,
+}
+
+/// A change to one field of an item.
+#[derive(Debug, Clone)]
+pub enum FieldChange {
+    /// The field of that id gets another value.
+    Set {
+        /// The field's id.
+        id: String,
+        /// The value.
+        value: SecretString,
+    },
+    /// A field is added, outside of any section.
+    Add(NewField),
+}
+
+impl NewField {
+    /// The field as 1Password reads it.
+    pub(super) fn to_json(&self) -> Value {
+        let kind = if self.concealed {
+            "CONCEALED"
+        } else {
+            "STRING"
+        };
+        json!({ "label": self.label, "type": kind, "value": self.value.expose_secret() })
+    }
+}
+
+impl FieldChange {
+    /// The value that it brings.
+    pub(super) fn value(&self) -> &SecretString {
+        match self {
+            Self::Set { value, .. } | Self::Add(NewField { value, .. }) => value,
+        }
+    }
+}
+
 impl Item {
+    /// The one field of that label: one outside of any section goes before those in sections.
+    ///
+    /// # Errors
+    /// That there are several, with their ids.
+    pub fn field_labelled(&self, label: &str) -> Result<Option<&Field>, String> {
+        let labelled: Vec<_> = self.fields.iter().filter(|f| f.label == label).collect();
+        let outside: Vec<_> = labelled
+            .iter()
+            .filter(|f| f.section.is_none())
+            .copied()
+            .collect();
+        let fields = if outside.is_empty() {
+            labelled
+        } else {
+            outside
+        };
+        match fields.as_slice() {
+            [] => Ok(None),
+            [field] => Ok(Some(field)),
+            several => {
+                let ids: Vec<_> = several.iter().map(|field| field.id.as_str()).collect();
+                Err(format!("has several fields {label:?}: {}", ids.join(", ")))
+            }
+        }
+    }
+
     /// The fields that a reference's names mean: by label or id, in that section if one is named.
     pub(super) fn fields_named<'a>(
         &'a self,

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::try_join_all;
 use secrecy::SecretString;
 
-use super::connect::{Connect, ConnectError};
+use super::access::OnePassword;
+use super::error::Error;
+use super::find::{Found, find_item, find_vault};
 use super::model::Item;
 use crate::inventory::Reference;
 
@@ -15,12 +17,12 @@ pub type Resolved = BTreeMap<Reference, Result<SecretString, String>>;
 /// Reads every reference's value, all at once, each vault and each item once.
 ///
 /// # Errors
-/// Connect itself refuses or can't be reached. A reference that names nothing is no such error; it
+/// 1Password itself refuses or can't be reached. A reference that names nothing is no such error; it
 /// comes back with its reason, so that all of them can be told together.
 pub async fn resolve(
-    connect: &Connect,
+    onepassword: &dyn OnePassword,
     references: &[Reference],
-) -> Result<Resolved, ConnectError> {
+) -> Result<Resolved, Error> {
     let mut wanted: BTreeMap<&str, BTreeMap<&str, BTreeSet<&Reference>>> = BTreeMap::new();
     for reference in references {
         wanted
@@ -32,16 +34,16 @@ pub async fn resolve(
     }
     let vaults = wanted
         .into_iter()
-        .map(|(vault, items)| resolve_vault(connect, vault, items));
+        .map(|(vault, items)| resolve_vault(onepassword, vault, items));
     Ok(try_join_all(vaults).await?.into_iter().flatten().collect())
 }
 
 async fn resolve_vault(
-    connect: &Connect,
+    onepassword: &dyn OnePassword,
     vault: &str,
     items: BTreeMap<&str, BTreeSet<&Reference>>,
-) -> Result<Resolved, ConnectError> {
-    let vault_id = match find_vault(connect, vault).await? {
+) -> Result<Resolved, Error> {
+    let vault_id = match find_vault(onepassword, vault).await? {
         Ok(id) => id,
         Err(reason) => {
             let references = items.into_values().flatten();
@@ -53,66 +55,15 @@ async fn resolve_vault(
     let items = items.into_iter().map(|(title, references)| {
         let vault_id = &vault_id;
         async move {
-            let item = find_item(connect, vault, vault_id, title).await?;
-            Ok(references
-                .into_iter()
-                .map(move |r| (r.clone(), item.clone().and_then(|i| value(&i, r)))))
+            let item = find_item(onepassword, vault, vault_id, title).await?;
+            Ok::<_, Error>(
+                references
+                    .into_iter()
+                    .map(move |r| (r.clone(), item.clone().and_then(|i| value(&i, r)))),
+            )
         }
     });
     Ok(try_join_all(items).await?.into_iter().flatten().collect())
-}
-
-/// A thing found, or why it wasn't.
-type Found<T> = Result<T, String>;
-
-async fn find_vault(connect: &Connect, name: &str) -> Result<Found<String>, ConnectError> {
-    let vaults = connect.vaults_named(name).await?;
-    let ids: Vec<_> = vaults.into_iter().map(|v| v.id).collect();
-    match ids.as_slice() {
-        [id] => Ok(Ok(id.clone())),
-        [] if is_id(name) => match connect.vault(name).await {
-            Ok(vault) => Ok(Ok(vault.id)),
-            Err(error) if error.is_not_found() => Ok(Err(no_vault(name))),
-            Err(error) => Err(error),
-        },
-        [] => Ok(Err(no_vault(name))),
-        several => Ok(Err(format!(
-            "several vaults are named {name:?}: {}",
-            several.join(", ")
-        ))),
-    }
-}
-
-fn no_vault(name: &str) -> String {
-    format!("the token sees no vault {name:?}")
-}
-
-async fn find_item(
-    connect: &Connect,
-    vault: &str,
-    vault_id: &str,
-    title: &str,
-) -> Result<Found<Item>, ConnectError> {
-    let items = connect.items_titled(vault_id, title).await?;
-    let ids: Vec<_> = items.into_iter().map(|i| i.id).collect();
-    let id = match ids.as_slice() {
-        [id] => id.as_str(),
-        [] if is_id(title) => title,
-        [] => return Ok(Err(format!("vault {vault:?} has no item {title:?}"))),
-        several => {
-            return Ok(Err(format!(
-                "vault {vault:?} has several items {title:?}: {}",
-                several.join(", ")
-            )));
-        }
-    };
-    match connect.item(vault_id, id).await {
-        Ok(item) => Ok(Ok(item)),
-        Err(error) if error.is_not_found() => {
-            Ok(Err(format!("vault {vault:?} has no item {title:?}")))
-        }
-        Err(error) => Err(error),
-    }
 }
 
 fn value(item: &Item, reference: &Reference) -> Found<SecretString> {
@@ -132,14 +83,6 @@ fn value(item: &Item, reference: &Reference) -> Found<SecretString> {
             reference.item, reference.field
         )),
     }
-}
-
-/// Connect's ids are 26 lower-case letters and digits.
-fn is_id(name: &str) -> bool {
-    name.len() == 26
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
 #[cfg(test)]

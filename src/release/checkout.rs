@@ -126,6 +126,7 @@ async fn ask(root: &Path, processes: &Processes, args: &[&str]) -> Option<String
     let invocation = Invocation {
         program: "git".to_owned(),
         args: args.collect(),
+        ..Invocation::default()
     };
     let finished = processes(invocation).await.ok()?;
     finished.success.then_some(finished.stdout)

@@ -11,7 +11,7 @@ use super::document::{
 use super::statuses::Publication;
 use crate::event::{
     CallSummary, CheckOutcome, CheckResult, ClusterFinished, ClusterRef, Event, Interruption,
-    Outcome, RunStarted, Stamped, Step,
+    KeptOutputs, Outcome, RunStarted, Stamped, Step,
 };
 use crate::reconcile::plan::Plan;
 use crate::release::gate::Gate;
@@ -53,6 +53,8 @@ pub struct ClusterState {
     pub warnings: Vec<String>,
     /// The checks that ended so far, in the order in which they did.
     pub checks: Vec<CheckResult>,
+    /// Its outputs, once they are kept.
+    pub outputs: Option<KeptOutputs>,
     /// Its final state, and when it was reached.
     pub finished: Option<(Timestamp, ClusterFinished)>,
 }
@@ -67,6 +69,7 @@ impl ClusterState {
             plan: None,
             warnings: Vec::new(),
             checks: Vec::new(),
+            outputs: None,
             finished: None,
         }
     }
@@ -150,6 +153,10 @@ impl Aggregate {
                 cluster: None,
                 message,
             } => self.warnings.push(message.clone()),
+            Event::Called { .. } => {}
+            Event::Outputs { cluster, outputs } => {
+                self.state(cluster).outputs = Some(outputs.clone());
+            }
             Event::ClusterFinished(finished) => {
                 self.state(&finished.cluster).finished = Some((stamped.at, finished.clone()));
             }
@@ -309,6 +316,7 @@ fn describe(state: &ClusterState, last: Timestamp) -> ClusterReport {
         reason,
         warnings: state.warnings.clone(),
         checks: state.checks.clone(),
+        outputs: state.outputs.clone(),
     }
 }
 

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::statuses::Publication;
-use crate::event::{CallSummary, CheckResult, Failure, Interruption, Outcome, Step};
+use crate::event::{CallSummary, CheckResult, Failure, Interruption, KeptOutputs, Outcome, Step};
 use crate::reconcile::plan::{Counts, Plan};
 use crate::release::gate::Gate;
 
@@ -94,6 +94,9 @@ pub struct ClusterReport {
     /// verified.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckResult>,
+    /// What others need to know of it, and where that is kept; absent where it wasn't written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<KeptOutputs>,
 }
 
 /// One step of a cluster and how long it took.

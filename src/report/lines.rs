@@ -206,6 +206,14 @@ impl<W: Write + Send> Listener for Lines<W> {
             } => {
                 self.say(at, &[format!("warning: {}", visible(message))]);
             }
+            Event::Called { .. } => {}
+            Event::Outputs { cluster, outputs } => {
+                self.note(
+                    cluster,
+                    at,
+                    &visible(&words::outputs(outputs, self.dry_run())),
+                );
+            }
             Event::ClusterFinished(finished) => self.close(at, finished),
             Event::Gated(gate) => self.say(at, &gate::lines(gate, &self.style)),
             Event::Published(publication) => {

@@ -43,6 +43,16 @@ pub enum ReportError {
         /// What the stream said.
         source: io::Error,
     },
+    /// Somebody wasn't told of the run. That concerns neither the run nor how psk ends.
+    #[error("{what}: {cause}; {next}")]
+    Untold {
+        /// Who wasn't told what ("Slack wasn't told how this run ended").
+        what: String,
+        /// Why.
+        cause: String,
+        /// What to do next.
+        next: String,
+    },
     /// The report file could not be made.
     #[error(
         "{doing} for the report file {} failed: {source}; \
@@ -56,6 +66,13 @@ pub enum ReportError {
         /// What the file system said.
         source: io::Error,
     },
+}
+
+impl ReportError {
+    /// Whether psk ends as if it weren't there.
+    pub fn is_note(&self) -> bool {
+        matches!(self, Self::Untold { .. })
+    }
 }
 
 /// Feeds the listeners, in their order, every event of the stream until it ends, then finishes

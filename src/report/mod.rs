@@ -9,6 +9,8 @@
 //! | [`Json`] | a program | at the end | any writer |
 //! | [`ReportFile`] | a program, later | at the end | a file |
 //! | [`Junit`] | a CI system's page of test results | at the end | a file |
+//! | [`SlackMessage`] | people in a channel | live, changed in place | Slack |
+//! | [`Traces`] | who looks at traces | at the end | a collector |
 //! | [`GitHub`] | GitHub Actions' pages, and later steps | at the end | the files that it names |
 //!
 //! [`drive`] reads the stream and feeds them. What all but the first two tell is a [`Report`], which
@@ -23,13 +25,16 @@ mod json;
 mod junit;
 mod lines;
 mod listener;
+mod release;
 mod screen;
+mod slack;
 pub mod statuses;
 mod summary;
 mod table;
 mod terminal;
 #[cfg(test)]
 mod testing;
+mod traces;
 mod words;
 
 pub use aggregate::{Aggregate, ClusterState, Tally};
@@ -43,5 +48,8 @@ pub use json::Json;
 pub use junit::Junit;
 pub use lines::{Groups, Lines};
 pub use listener::{Listener, ReportError, drive};
+pub use release::{Content as ReleaseContent, GitHubRelease};
+pub use slack::{About as SlackAbout, SlackMessage};
 pub use summary::Summary;
 pub use terminal::{Size, Terminal};
+pub use traces::{TraceSettings, Traces};

@@ -7,7 +7,7 @@ use std::io::Write;
 use async_trait::async_trait;
 
 use super::aggregate::Aggregate;
-use super::document::{ClusterReport, OutcomeKind, Report};
+use super::document::{ClusterReport, OutcomeKind, Report, Run};
 use super::listener::{Listener, ReportError};
 use super::table::table;
 use super::words;
@@ -61,7 +61,7 @@ fn summarize(report: &Report, style: &Style) -> String {
     let mut paragraphs: Vec<String> = report
         .clusters
         .iter()
-        .filter_map(|c| details(c, report.run.dry_run, style))
+        .filter_map(|c| details(c, &report.run, style))
         .collect();
     paragraphs.extend(left_out(&report.clusters, style));
     if !report.warnings.is_empty() {
@@ -107,12 +107,17 @@ fn statuses(report: &Report, style: &Style) -> Option<String> {
 }
 
 /// What is to be said of one cluster; nothing of one that is right or never started.
-fn details(cluster: &ClusterReport, dry_run: bool, style: &Style) -> Option<String> {
+fn details(cluster: &ClusterReport, run: &Run, style: &Style) -> Option<String> {
+    // Where they are a run's whole purpose; they are in every report.
+    let outputs = cluster
+        .outputs
+        .as_ref()
+        .filter(|_| run.command == "outputs");
     let mut text = String::new();
     if let Some(plan) = &cluster.plan
         && (plan.counts().changed() > 0 || !plan.warnings.is_empty())
     {
-        let applied = cluster.outcome == OutcomeKind::Changed && !dry_run;
+        let applied = cluster.outcome == OutcomeKind::Changed && !run.dry_run;
         text.push_str(&if applied {
             render_applied(plan, style)
         } else {
@@ -121,6 +126,7 @@ fn details(cluster: &ClusterReport, dry_run: bool, style: &Style) -> Option<Stri
     } else if cluster.failure.is_some()
         || !cluster.warnings.is_empty()
         || !cluster.checks.is_empty()
+        || outputs.is_some()
     {
         let name = style.paint(Ink::Strong, visible(&cluster.name));
         let (region, account) = (visible(&cluster.region), visible(&cluster.account));
@@ -136,6 +142,13 @@ fn details(cluster: &ClusterReport, dry_run: bool, style: &Style) -> Option<Stri
                 let line = format!("    {}", visible(&line));
                 let _ = writeln!(text, "{}", style.paint(Ink::Faint, line));
             }
+        }
+    }
+    if let Some(outputs) = outputs {
+        let _ = writeln!(text, "  {}", visible(&words::outputs(outputs, run.dry_run)));
+        let width = outputs.fields.keys().map(String::len).max().unwrap_or(0);
+        for (name, value) in &outputs.fields {
+            let _ = writeln!(text, "    {:width$}  {}", visible(name), visible(value));
         }
     }
     if let Some(failure) = &cluster.failure {

@@ -7,7 +7,7 @@ use console::measure_text_width;
 use super::aggregate::Tally;
 use super::document::OutcomeKind;
 use super::statuses::Publication;
-use crate::event::{CheckOutcome, CheckResult, RunStarted};
+use crate::event::{CheckOutcome, CheckResult, KeptOutputs, OutputsWritten, RunStarted};
 use crate::reconcile::plan::Counts;
 use crate::release::proof;
 use crate::style::{Ink, Style};
@@ -139,6 +139,19 @@ pub(super) fn check(check: &CheckResult) -> Vec<String> {
     };
     let rest = seen.map(|line| format!("  {line}"));
     std::iter::once(head).chain(rest).collect()
+}
+
+/// `outputs: item psk-aws-qa-i01-aws-us-east-2 of vault empc-lab changed`.
+pub(super) fn outputs(outputs: &KeptOutputs, dry_run: bool) -> String {
+    let written = match (outputs.written, dry_run) {
+        (OutputsWritten::Unchanged, _) => "unchanged",
+        (OutputsWritten::Changed, false) => "changed",
+        (OutputsWritten::Changed, true) => "would change",
+        (OutputsWritten::Made, false) => "made",
+        (OutputsWritten::Made, true) => "would be made",
+    };
+    let KeptOutputs { vault, item, .. } = outputs;
+    format!("outputs: item {item} of vault {vault} {written}")
 }
 
 /// `26 checks: 25 passed, 1 failed`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::drift::{note, told_as_drift};
+use super::outputs;
 use super::saved::{Moved, SavedCluster, moved};
 use crate::aws::{Aws, CallError, Session, Target};
 use crate::calls::{self, CallLog};
@@ -31,6 +32,11 @@ pub enum Mode {
     Destroy(Destroy),
     /// Change nothing that is there, and check that the cluster works.
     Verify,
+    /// Keep the outputs of the cluster as it is.
+    Outputs {
+        /// Only read, and tell what would be written.
+        dry_run: bool,
+    },
 }
 
 /// How a cluster is destroyed.
@@ -50,7 +56,13 @@ impl Mode {
             // Checks write what they need, and take it away again.
             Self::Apply | Self::Verify => true,
             Self::Destroy(destroy) => !destroy.dry_run,
+            Self::Outputs { dry_run } => !dry_run,
         }
+    }
+
+    /// Whether clusters' outputs are kept.
+    pub fn keeps_outputs(self) -> bool {
+        matches!(self, Self::Apply | Self::Outputs { .. })
     }
 }
 
@@ -68,6 +80,8 @@ pub struct ClusterWork {
     commit: Option<String>,
     checked: Mutex<HashMap<String, Checked>>,
     pub(super) checks: Chosen,
+    pub(super) outputs: Option<outputs::Place>,
+    traced: bool,
 }
 
 /// A plan that was made, and what it was made from.
@@ -123,12 +137,27 @@ impl ClusterWork {
             commit: None,
             checked: Mutex::default(),
             checks: Chosen::default(),
+            outputs: None,
+            traced: false,
         }
     }
 
     /// The same work, with only the chosen checks.
     pub fn with_checks(self, checks: Chosen) -> Self {
         Self { checks, ..self }
+    }
+
+    /// The same work, which also keeps each cluster's outputs there.
+    pub fn keeping_outputs(self, place: outputs::Place) -> Self {
+        Self {
+            outputs: Some(place),
+            ..self
+        }
+    }
+
+    /// The same work, which tells of each call that it makes.
+    pub fn telling_calls(self, traced: bool) -> Self {
+        Self { traced, ..self }
     }
 
     /// The same work, held to plans that were reviewed, by cluster.
@@ -172,6 +201,21 @@ impl ClusterWork {
         let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
         let checked = checked.remove(cluster)?;
         (checked.at.elapsed() < FRESH).then_some(checked)
+    }
+
+    /// The commit that is rolled out, where one is known.
+    pub(super) fn commit(&self) -> Option<&str> {
+        self.commit.as_deref()
+    }
+
+    /// Whether outputs are all that the run is about.
+    pub(super) fn keeps_outputs_only(&self) -> bool {
+        matches!(self.mode, Mode::Outputs { .. })
+    }
+
+    /// Whether outputs are only compared with what is kept.
+    pub(super) fn only_reads_outputs(&self) -> bool {
+        !self.mode.writes()
     }
 
     /// The plans that were made, by cluster.
@@ -372,6 +416,7 @@ impl ClusterWork {
             let noted = note(&base, &planned.session, settings, self.commit.as_deref()).await;
             noted.map_err(|error| failure_after(Step::Apply, [Error::from(error)], &done))?;
         }
+        self.keep_outputs(turn, cluster, &base, &done).await?;
         let resources = done.iter().map(|change| (&change.kind, &change.name));
         let resources = resources.collect::<std::collections::BTreeSet<_>>().len();
         Ok(outcome(resources))
@@ -390,6 +435,14 @@ impl ClusterWork {
         if self.mode == Mode::Verify {
             return self.verify(turn, cluster).await;
         }
+        if let Mode::Outputs { .. } = self.mode {
+            return tokio::select! {
+                kept = self.only_outputs(turn, cluster) => kept,
+                () = turn.cancel.cancelled() => {
+                    Ok(WorkOutcome::Cancelled { during: turn.during() })
+                }
+            };
+        }
         if let Mode::Destroy(destroy) = self.mode {
             return self.destroy(turn, cluster, destroy).await;
         }
@@ -401,7 +454,7 @@ impl ClusterWork {
             }
         };
         match self.mode {
-            Mode::Plan | Mode::Drift | Mode::Verify => {
+            Mode::Plan | Mode::Drift | Mode::Verify | Mode::Outputs { .. } => {
                 Ok(outcome(planned.found.plan.counts().changed()))
             }
             Mode::Apply | Mode::Destroy(_) => self.apply(turn, cluster, planned).await,
@@ -420,6 +473,10 @@ impl Work for ClusterWork {
             let log = log.clone();
             move || log.summary()
         });
+        if self.traced {
+            let events = turn.events.clone();
+            log.observe(move |call| events.called(call));
+        }
         match calls::counted(log, self.work(&turn, checked)).await {
             Ok(outcome) => outcome,
             Err(failure) => WorkOutcome::Failed(failure),

@@ -1,5 +1,6 @@
 //! One role's run: every cluster of it, each from session to plan and on.
 
+pub mod outputs;
 pub mod saved;
 
 mod cluster;

@@ -6,13 +6,16 @@ use insta::assert_snapshot;
 
 use crate::harness::{contents, psk};
 
-const SUBCOMMANDS: [&str; 13] = [
+const SUBCOMMANDS: [&str; 16] = [
     "fanout",
     "plan",
     "apply",
     "drift",
     "destroy",
     "verify",
+    "outputs",
+    "clusters",
+    "inject",
     "inventory",
     "pipeline",
     "iam",

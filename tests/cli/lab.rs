@@ -42,6 +42,7 @@ fn the_environment_alone_leads_into_a_served_lab() {
             "CIRCLE_CONTINUATION_KEY",
             "OP_CONNECT_HOST",
             "OP_CONNECT_TOKEN",
+            "SLACK_API_URL",
             "GITHUB_API_URL",
             "GITHUB_GRAPHQL_URL",
             "GITHUB_TOKEN",
@@ -104,7 +105,8 @@ fn a_command_runs_inside_a_lab_and_nothing_leads_out_of_it() {
             "PATH",
             "PSK_BRANCH",
             "PSK_COMMIT",
-            "PSK_TAG"
+            "PSK_TAG",
+            "SLACK_API_URL"
         ]
     );
 }

@@ -19,11 +19,14 @@ mod faults;
 mod harness;
 mod help;
 mod iam;
+mod inject;
 mod interrupt;
 mod inventory;
 mod kills;
 mod kube;
 mod lab;
+mod notifications;
+mod outputs;
 #[path = "../peers/mod.rs"]
 mod peers;
 mod permissions;

@@ -2,12 +2,14 @@
 
 mod files;
 mod left;
+mod op;
 mod peer;
 mod psk;
 mod world;
 
 pub(crate) use files::{Files, contents};
 pub(crate) use left::left;
+pub(crate) use op::fake_op;
 pub(crate) use peer::Peer;
 pub(crate) use psk::{CANARY, Psk, Run, psk, repository};
 pub(crate) use world::{Served, identity_token, reads, secrets_of, world_of};

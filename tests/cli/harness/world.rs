@@ -150,7 +150,7 @@ impl Served {
         let calls = self.lab.calls();
         let calls = calls
             .iter()
-            .filter(|call| !["connect", "github"].contains(&call.service));
+            .filter(|call| !["connect", "github", "slack", "otlp"].contains(&call.service));
         calls
             .map(|call| {
                 format!(
@@ -215,6 +215,7 @@ pub(crate) fn secrets_of(world: &World) -> Vec<String> {
         identity.continuation_key.clone(),
     ];
     secrets.extend(world.github.tokens.keys().cloned());
+    secrets.extend(world.slack.bots.keys().cloned());
     for key in world.credentials.values() {
         secrets.push(key.secret.clone());
         secrets.extend(key.session.as_ref().map(|session| session.token.clone()));
