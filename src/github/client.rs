@@ -25,7 +25,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// A request without an answer after that long has none.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest page that GitHub gives.
-const PAGE: usize = 100;
+pub(super) const PAGE: usize = 100;
 /// What stands for itself in a path.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -37,7 +37,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
 /// One repository on GitHub, as psk reaches it.
 #[derive(Clone)]
 pub struct GitHub {
-    rest: Octocrab,
+    pub(super) rest: Octocrab,
     /// Asks who psk is; an app's own client, where it is an app.
     identity: Identity,
     host: String,
@@ -51,8 +51,8 @@ enum Identity {
 }
 
 /// What an answer holds.
-struct Answer {
-    headers: HeaderMap,
+pub(super) struct Answer {
+    pub(super) headers: HeaderMap,
     body: String,
 }
 
@@ -60,6 +60,7 @@ struct Answer {
 enum Request<'a> {
     Get(&'a str),
     Post(&'a str, &'a Value),
+    Patch(&'a str, &'a Value),
 }
 
 async fn exchange(
@@ -69,6 +70,7 @@ async fn exchange(
     let response = match request {
         Request::Get(path) => client._get(path).await?,
         Request::Post(path, body) => client._post(path, Some(body)).await?,
+        Request::Patch(path, body) => client._patch(path, Some(body)).await?,
     };
     let (status, headers) = (response.status(), response.headers().clone());
     Ok((status, headers, client.body_to_string(response).await?))
@@ -321,16 +323,21 @@ impl GitHub {
         self.patiently(|| self.create_status(commit, status)).await
     }
 
-    fn path(&self, rest: &str) -> String {
+    pub(super) fn path(&self, rest: &str) -> String {
         format!("/repos/{}{rest}", self.repository)
     }
 
-    async fn get(&self, client: &Octocrab, path: &str, doing: &str) -> Result<Answer, GitHubError> {
+    pub(super) async fn get(
+        &self,
+        client: &Octocrab,
+        path: &str,
+        doing: &str,
+    ) -> Result<Answer, GitHubError> {
         self.patiently(|| self.answered(client, Request::Get(path), doing))
             .await
     }
 
-    async fn post<B: serde::Serialize + Sync>(
+    pub(super) async fn post<B: serde::Serialize + Sync>(
         &self,
         client: &Octocrab,
         path: &str,
@@ -342,8 +349,20 @@ impl GitHub {
             .await
     }
 
+    pub(super) async fn patch<B: serde::Serialize + Sync>(
+        &self,
+        client: &Octocrab,
+        path: &str,
+        body: &B,
+        doing: &str,
+    ) -> Result<Answer, GitHubError> {
+        let body = serde_json::to_value(body).unwrap_or_default();
+        self.answered(client, Request::Patch(path, &body), doing)
+            .await
+    }
+
     /// Asks again after a pause where GitHub is busy, failing or away.
-    async fn patiently<T, F: Future<Output = Result<T, GitHubError>>>(
+    pub(super) async fn patiently<T, F: Future<Output = Result<T, GitHubError>>>(
         &self,
         ask: impl Fn() -> F,
     ) -> Result<T, GitHubError> {
@@ -387,7 +406,11 @@ impl GitHub {
         Err(self.error(doing, Cause::of_answer(status, &headers, message)))
     }
 
-    fn read<T: DeserializeOwned>(&self, answer: &Answer, doing: &str) -> Result<T, GitHubError> {
+    pub(super) fn read<T: DeserializeOwned>(
+        &self,
+        answer: &Answer,
+        doing: &str,
+    ) -> Result<T, GitHubError> {
         serde_json::from_str(&answer.body).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             let cause = format!("no valid answer at line {line}, column {column}");
@@ -435,7 +458,7 @@ fn no_such_commit(error: &GitHubError) -> bool {
 }
 
 /// Whether the answer's links name a further page.
-fn has_next(headers: &HeaderMap) -> bool {
+pub(super) fn has_next(headers: &HeaderMap) -> bool {
     let links = headers.get_all(header::LINK).iter();
     links
         .filter_map(|link| link.to_str().ok())
@@ -459,6 +482,6 @@ fn message(body: &str) -> Option<String> {
     Some(all.join(": "))
 }
 
-fn escaped(name: &str) -> String {
+pub(super) fn escaped(name: &str) -> String {
     utf8_percent_encode(name, PLAIN).to_string()
 }

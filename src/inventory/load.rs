@@ -45,7 +45,7 @@ impl Inventory {
         let roles_in_order = check_graph(&roles, &names, &mut problems);
         check_one_role_each(&roles, &mut problems);
         if let Some(pipeline) = &pipeline {
-            check_freezes(pipeline, &names, &mut problems);
+            check_roles_named(pipeline, &names, &mut problems);
         }
 
         let layers = Layers::read(&files, &mut problems);
@@ -89,6 +89,7 @@ impl PipelineFile {
             pipeline: Pipeline::default(),
             references: Vec::new(),
             frozen: Vec::new(),
+            released: None,
         }
     }
 }
@@ -161,13 +162,20 @@ fn check_one_role_each(roles: &[RoleFile], problems: &mut Vec<Problem>) {
     }
 }
 
-fn check_freezes(pipeline: &PipelineFile, names: &BTreeSet<&str>, problems: &mut Vec<Problem>) {
+fn check_roles_named(pipeline: &PipelineFile, names: &BTreeSet<&str>, problems: &mut Vec<Problem>) {
     for (role, at) in &pipeline.frozen {
         if !names.contains(role.as_str()) {
             let message = format!("the freeze names an unknown role \"{role}\"");
             let nearest = did_you_mean(role, names.iter().copied());
             problems.push(Problem::at(at, message).maybe_help(nearest));
         }
+    }
+    if let Some((role, at)) = &pipeline.released
+        && !names.contains(role.as_str())
+    {
+        let message = format!("release.role is an unknown role \"{role}\"");
+        let nearest = did_you_mean(role, names.iter().copied());
+        problems.push(Problem::at(at, message).maybe_help(nearest));
     }
 }
 

@@ -61,7 +61,8 @@ pub use node_group::{
 };
 pub(crate) use parse::parse;
 pub use pipeline::{
-    ItemTitle, Notify, Outputs, Pipeline, Promotion, Schedules, StatusPer, Statuses,
+    ItemTitle, Notify, Outputs, Pipeline, Promotion, ReleaseSettings, Schedules, StatusPer,
+    Statuses,
 };
 pub use problem::{Problem, Problems};
 pub use reference::{MalformedReference, Reference, ReferenceUse};

@@ -39,6 +39,8 @@ pub struct Pipeline {
     /// Who is told of rollouts.
     #[schemars(default)]
     pub notify: Notify,
+    /// When a tag becomes a release on GitHub.
+    pub release: Option<ReleaseSettings>,
     /// What runs by the clock.
     #[schemars(default)]
     pub schedules: Schedules,
@@ -117,6 +119,21 @@ pub struct Notify {
     pub slack_token: Option<Reference>,
 }
 
+/// When a tag becomes a release on GitHub, and what it says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ReleaseSettings {
+    /// The role that has to hold the tag.
+    pub role: String,
+    /// The file that the release's notes are in, relative to the inventory's root.
+    #[schemars(default = "default_notes")]
+    pub notes: String,
+}
+
+fn default_notes() -> String {
+    "release.md".to_owned()
+}
+
 /// What runs by the clock.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields, default)]
@@ -140,6 +157,7 @@ impl Default for Pipeline {
             statuses: Statuses::default(),
             promotion: Promotion::default(),
             notify: Notify::default(),
+            release: None,
             schedules: Schedules::default(),
         }
     }
@@ -151,6 +169,8 @@ pub(crate) struct PipelineFile {
     pub(crate) references: Vec<ReferenceUse>,
     /// Every role that a freeze names, and where.
     pub(crate) frozen: Vec<(String, Location)>,
+    /// The role whose holding makes a release, and where it is named.
+    pub(crate) released: Option<(String, Location)>,
 }
 
 /// Reads `psk.yaml`.
@@ -166,8 +186,16 @@ pub(crate) fn read(source: &Arc<Source>, problems: &mut Vec<Problem>) -> Option<
     let promotion = decoder.or("promotion", Promotion::default());
     let notify = decoder.or("notify", Notify::default());
     let notify_node = decoder.node("notify");
+    let release_node = decoder.node("release");
+    let release = decoder.optional::<ReleaseSettings>("release");
     let schedules = decoder.or("schedules", Schedules::default());
     decoder.finish();
+    let released = release_node
+        .and_then(|node| mapping(node, "", &mut Vec::new())?.get("role"))
+        .and_then(|entry| {
+            let scalar = scalar(&entry.node, "", &mut Vec::new())?;
+            Some((scalar.text.clone(), entry.node.at.clone()))
+        });
     let frozen = promotion_node.map(frozen_roles).unwrap_or_default();
     let mut references = Vec::new();
     for (node, key) in [
@@ -183,12 +211,14 @@ pub(crate) fn read(source: &Arc<Source>, problems: &mut Vec<Problem>) -> Option<
         statuses: statuses?,
         promotion: promotion?,
         notify: notify?,
+        release: release?,
         schedules: schedules?,
     };
     Some(PipelineFile {
         pipeline,
         references,
         frozen,
+        released,
     })
 }
 
@@ -332,6 +362,20 @@ impl Decode for Notify {
     }
 }
 
+impl Decode for ReleaseSettings {
+    fn decode(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+        let map = mapping(node, path, problems)?;
+        let mut decoder = Decoder::new(map, &node.at, path, path, problems);
+        let role = decoder.required("role");
+        let notes = decoder.or("notes", default_notes());
+        decoder.finish();
+        Some(Self {
+            role: role?,
+            notes: notes?,
+        })
+    }
+}
+
 impl Decode for Schedules {
     fn decode(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         let map = mapping(node, path, problems)?;
@@ -390,9 +434,16 @@ mod tests {
              signing_key: \"{{ op://v/i/key }}\"\n  freeze:\n  - { from: 2026-12-20T00:00:00Z, \
              to: 2027-01-02T00:00:00Z, reason: holidays, roles: [prod] }\n\
              notify: { slack_channel: c, slack_token: \"{{op://v/i/token}}\" }\n\
+             release: { role: prod }\n\
              schedules: { verify: \"0 1 * * SUN\", drift: \"0 2 * * *\" }\n",
         )
         .unwrap();
+        let release = file.pipeline.release.unwrap();
+        assert_eq!(
+            (release.role.as_str(), release.notes.as_str()),
+            ("prod", "release.md")
+        );
+        assert_eq!(file.released.unwrap().0, "prod");
         let used: Vec<String> = file
             .references
             .iter()

@@ -11,6 +11,7 @@ mod away;
 mod order;
 mod parts;
 mod proofs;
+mod released;
 
 const BOT: &str = "psk-release[bot]";
 

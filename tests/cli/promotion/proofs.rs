@@ -153,6 +153,7 @@ fn a_token_that_is_not_trusted_proves_nothing() {
             login: "mallory".into(),
             kind: TokenKind::Personal,
             writes_statuses: true,
+            writes_contents: true,
             expires: None,
         };
         world.github.tokens.insert("ghp_mallory".into(), token);
