@@ -303,6 +303,26 @@ fn the_orb_deploys_what_was_approved_part_by_part_and_seals_it() {
     assert_eq!(again.code, Some(13), "{}", again.log);
 }
 
+/// What runs by the clock only looks, and its job is red where something isn't as it should be.
+#[test]
+fn the_orbs_nightly_steps_tell_what_is_wrong() {
+    let (files, lab) = world("{}");
+    let step = |command: &str, args: &str| {
+        let parameters = [("role", "qa"), ("args", args)];
+        let ended = Step::of_orbs(command, &parameters, &files, &lab).run(&lab);
+        assert_eq!(ended.report["run"]["command"], command);
+        let junit = fs::read_to_string(files.root().join("psk-results/junit.xml")).unwrap();
+        assert_eq!(junit.matches("<testsuite ").count(), 3, "{junit}");
+        ended.code
+    };
+    assert_eq!(step("drift", ""), Some(20));
+    assert_eq!(step("verify", "--only aws-cluster"), Some(10));
+    let deployed = Step::of_orb("qa", &files, &lab).run(&lab);
+    assert_eq!(deployed.code, Some(0), "{}", deployed.log);
+    assert_eq!(step("drift", ""), Some(0));
+    assert_eq!(step("verify", "--only aws-cluster"), Some(0));
+}
+
 #[test]
 fn the_orbs_job_fails_where_a_cluster_does() {
     let (files, lab) = world(FAULT);
