@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use futures::FutureExt;
 use tokio::time::Instant;
 
 use crate::event::{CallSummary, MadeCall};
@@ -118,6 +119,25 @@ pub async fn join<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
     let ((a, depth_of_a), (b, depth_of_b)) = futures::join!(in_scope(a), in_scope(b));
     advance_to(depth_of_a.max(depth_of_b));
     (a, b)
+}
+
+/// Runs two things at once, each as its own branch, until both have succeeded or one has failed; the
+/// chain goes on from the deeper of those that succeeded.
+///
+/// # Errors
+/// The first failure, with which the other is dropped.
+pub async fn try_join<A, B, E>(
+    a: impl Future<Output = Result<A, E>>,
+    b: impl Future<Output = Result<B, E>>,
+) -> Result<(A, B), E> {
+    let ((a, depth_of_a), (b, depth_of_b)) =
+        futures::try_join!(in_scope(a).map(flat), in_scope(b).map(flat))?;
+    advance_to(depth_of_a.max(depth_of_b));
+    Ok((a, b))
+}
+
+fn flat<T, E>((ended, depth): (Result<T, E>, u32)) -> Result<(T, u32), E> {
+    Ok((ended?, depth))
 }
 
 /// How many calls the current chain is long; zero outside of [`counted`].

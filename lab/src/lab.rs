@@ -86,6 +86,7 @@ impl Lab {
         let latency = u64::try_from(options.latency.as_millis()).unwrap_or(u64::MAX);
         faults.latency_ms = faults.latency_ms.saturating_add(latency);
         world.session_limit = faults.session_seconds;
+        world.token_limit = faults.token_seconds;
         let keeper = options.state.map(Keeper::new);
         let shared = Arc::new(Shared::new(
             world,

@@ -42,6 +42,9 @@ pub struct World {
     /// Seconds after which every session ends at the latest. How a world is served, so not kept.
     #[serde(skip)]
     pub session_limit: Option<u32>,
+    /// Seconds after which clusters take a token no more. How a world is served, so not kept.
+    #[serde(skip)]
+    pub token_limit: Option<u32>,
 }
 
 /// The credentials that the lab hands to its user.
@@ -111,6 +114,7 @@ impl World {
             slack: slack::Workspace::default(),
             collector: otlp::Collector::default(),
             session_limit: None,
+            token_limit: None,
         }
     }
 

@@ -37,6 +37,8 @@ pub mod kinds {
         POD = "" / "v1" "Pod" "pods" true;
         /// Events, of the core group.
         EVENT = "" / "v1" "Event" "events" true;
+        /// Service accounts.
+        SERVICE_ACCOUNT = "" / "v1" "ServiceAccount" "serviceaccounts" true;
         /// Secrets.
         SECRET = "" / "v1" "Secret" "secrets" true;
         /// Configuration for pods, and what psk remembers of what it applied.
@@ -64,11 +66,12 @@ pub mod kinds {
     }
 
     /// All of them.
-    pub(crate) static KNOWN: [&Kind; 16] = [
+    pub(crate) static KNOWN: [&Kind; 17] = [
         &NAMESPACE,
         &NODE,
         &POD,
         &EVENT,
+        &SERVICE_ACCOUNT,
         &SECRET,
         &CONFIG_MAP,
         &CLAIM,

@@ -54,7 +54,8 @@ impl Access {
     /// server is away it is tried again.
     ///
     /// # Errors
-    /// What can't pass by waiting: psk may not watch, or the API server knows no such kind.
+    /// What can't pass by waiting: psk may not watch or isn't known, or the API server knows no such
+    /// kind.
     pub async fn watch_until<T>(
         &self,
         watched: &Watched,
@@ -63,6 +64,7 @@ impl Access {
     ) -> Result<Waited<T>, Error> {
         let mut objects = Objects::new();
         let mut trouble = None;
+        let mut expired_at = None;
         let watching = async {
             loop {
                 let listed = self
@@ -77,7 +79,8 @@ impl Access {
                         objects = list.items.into_iter().map(|o| (key(&o), o)).collect();
                         list.version
                     }
-                    Err(error) if is_final(&error) => return Err(error),
+                    // Refused with a new token too, so no further one helps.
+                    Err(error) if is_final(&error) || error.is_unauthorized() => return Err(error),
                     Err(error) => {
                         trouble = Some(error);
                         tokio::time::sleep(PAUSE).await;
@@ -96,10 +99,12 @@ impl Access {
                         Ok(Followed::Ended) => trouble = None,
                         Err(error) if is_final(&error) => return Err(error),
                         Err(error) => {
-                            // What was missed meanwhile, a list shows.
-                            let expired = error.is_expired();
+                            // What was missed meanwhile, a list shows at once; not so where what it
+                            // shows is itself gone.
+                            let at_once = error.is_expired() && expired_at != Some(version.clone());
+                            expired_at = error.is_expired().then(|| version.clone());
                             trouble = Some(error);
-                            if !expired {
+                            if !at_once {
                                 tokio::time::sleep(PAUSE).await;
                             }
                             break;
@@ -198,7 +203,7 @@ enum Followed<T> {
 }
 
 /// What waiting can't change. A kind that isn't known may come to be known, but whoever waits for
-/// that has another condition. A token that is refused is made anew once by every call.
+/// that has another condition.
 fn is_final(error: &Error) -> bool {
     error.code == Some(403) || error.is_unknown_kind()
 }

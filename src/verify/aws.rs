@@ -6,15 +6,12 @@ use aws_sdk_eks::types::{
     Addon, AddonStatus, ClusterStatus, NodegroupStatus, PodIdentityAssociationSummary,
 };
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::Subject;
-use super::check::Finding;
+use super::check::{Checked, Finding};
 use crate::aws::{Doing, OrAbsent};
 use crate::calls;
-
-type Checked = BoxFuture<'static, Result<(), Finding>>;
 
 /// The add-ons whose service accounts have a role, with the account's name.
 const WITH_ROLE: [(&str, &str); 3] = [

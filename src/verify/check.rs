@@ -28,8 +28,11 @@ pub struct Check {
     pub(super) run: Run,
 }
 
+/// A check under way.
+pub(super) type Checked = BoxFuture<'static, Result<(), Finding>>;
+
 /// How a check is run: on what, and until when.
-pub(super) type Run = fn(Arc<Subject>, Instant) -> BoxFuture<'static, Result<(), Finding>>;
+pub(super) type Run = fn(Arc<Subject>, Instant) -> Checked;
 
 impl fmt::Debug for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -181,6 +181,22 @@ fn of_events(mut events: Vec<Event>) -> Vec<String> {
     told.collect()
 }
 
+/// The conditions of an object of Karpenter's that aren't met, but for that which sums them up.
+pub(super) fn of_conditions(object: &Value) -> Vec<String> {
+    let conditions = object
+        .pointer("/status/conditions")
+        .and_then(Value::as_array);
+    let kinds = conditions
+        .into_iter()
+        .flatten()
+        .filter_map(|c| c.get("type")?.as_str());
+    let unmet = kinds.filter(|kind| *kind != "Ready").filter_map(|kind| {
+        let (status, why) = condition(object, kind)?;
+        (status != "True").then(|| format!("  {kind} is {status}: {why}"))
+    });
+    unmet.collect()
+}
+
 /// A node that Karpenter is making, if it isn't ready.
 fn of_node_claim(claim: &Value) -> Option<String> {
     let name = claim.pointer("/metadata/name")?.as_str()?;

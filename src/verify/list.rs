@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::check::{Check, Run};
-use super::{aws, function, presence};
+use super::{aws, node, presence, volume};
 
 const fn check(
     name: &'static str,
@@ -58,10 +58,10 @@ pub static CHECKS: &[Check] = &[
     check("efs-csi-controller", "the EFS driver's controller is ready", EFS, &[], READY, presence::efs_csi_controller),
     check("eks-pod-identity-agent", "the Pod Identity agent runs on every node", Some("eks-pod-identity-agent"), &[], READY, presence::pod_identity_agent),
     check("karpenter", "Karpenter is ready", None, &[], READY, presence::karpenter),
-    check("node-amd64", "a deployment for amd64 gets a node from Karpenter", None, &["karpenter", "node-pools"], NODE, function::node_amd64),
-    check("node-arm64", "a deployment for arm64 gets a node from Karpenter", None, &["karpenter", "node-pools"], NODE, function::node_arm64),
-    check("ebs-volume", "an EBS claim binds, is written and grows", EBS, &["nodes", "ebs-csi-controller", "storage-classes"], VOLUME, function::ebs_volume),
-    check("ebs-block", "an EBS claim in block mode takes a write", EBS, &["nodes", "ebs-csi-controller", "storage-classes"], VOLUME, function::ebs_block),
-    check("efs-volume", "an EFS claim binds and is written", EFS, &["nodes", "efs-csi-controller", "storage-classes"], VOLUME, function::efs_volume),
-    check("efs-shared", "two pods share an EFS claim", EFS, &["nodes", "efs-csi-controller", "storage-classes"], VOLUME, function::efs_shared),
+    check("node-amd64", "a deployment for amd64 gets a node from Karpenter", None, &["karpenter", "node-pools"], NODE, node::node_amd64),
+    check("node-arm64", "a deployment for arm64 gets a node from Karpenter", None, &["karpenter", "node-pools"], NODE, node::node_arm64),
+    check("ebs-volume", "an EBS claim binds, is written and grows", EBS, &["nodes", "ebs-csi-controller", "storage-classes"], VOLUME, volume::ebs_volume),
+    check("ebs-block", "an EBS claim in block mode takes a write", EBS, &["nodes", "ebs-csi-controller", "storage-classes"], VOLUME, volume::ebs_block),
+    check("efs-volume", "an EFS claim binds and is written", EFS, &["nodes", "efs-csi-controller", "storage-classes"], VOLUME, volume::efs_volume),
+    check("efs-shared", "two pods share an EFS claim", EFS, &["nodes", "efs-csi-controller", "storage-classes"], VOLUME, volume::efs_shared),
 ];

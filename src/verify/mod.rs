@@ -7,10 +7,12 @@
 mod aws;
 mod check;
 mod evidence;
-mod function;
 mod list;
+mod node;
+mod pods;
 mod presence;
 mod room;
+mod volume;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

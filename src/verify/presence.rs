@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{Namespace, Node};
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
@@ -12,13 +11,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::Subject;
-use super::check::Finding;
+use super::check::{Checked, Finding};
 use super::evidence;
 use crate::calls;
 use crate::kubernetes::baseline::names;
 use crate::kubernetes::{Kind, Selection, Waited, Watched, kinds, typed};
-
-type Checked = BoxFuture<'static, Result<(), Finding>>;
 
 /// The namespace of everything that runs the cluster.
 const SYSTEM: &str = "kube-system";
@@ -214,10 +211,8 @@ async fn karpenters(
             None => Finding::new(format!("there is no {kind} {name}")),
             Some(object) => {
                 let why = condition(object, "Ready").map(|(_, why)| why);
-                Finding::new(format!(
-                    "{kind} {name} isn't Ready: {}",
-                    why.unwrap_or_default()
-                ))
+                let cause = format!("{kind} {name} isn't Ready: {}", why.unwrap_or_default());
+                Finding::new(cause).with(evidence::of_conditions(object))
             }
         }
         .with(trouble.map(|e| e.to_string()))),

@@ -61,6 +61,26 @@ impl Room {
         Ok(Self { name })
     }
 
+    /// Waits until pods can be made in it: the service account that they run as comes a moment after
+    /// the namespace.
+    pub(super) async fn ready(&self, access: &Access, deadline: Instant) -> Result<(), Finding> {
+        let watched = Watched {
+            kind: kinds::SERVICE_ACCOUNT.clone(),
+            namespace: Some(self.name.clone()),
+            selection: Selection::fields("metadata.name=default"),
+        };
+        let waited = access.watch_until(&watched, deadline, |accounts| {
+            (!accounts.is_empty()).then_some(())
+        });
+        match waited.await? {
+            Waited::Met(()) => Ok(()),
+            Waited::TooLate(_, trouble) => {
+                let cause = format!("namespace {} has got no service account", self.name);
+                Err(Finding::new(cause).with(trouble.map(|e| e.to_string())))
+            }
+        }
+    }
+
     /// The namespace's name.
     pub(super) fn name(&self) -> &str {
         &self.name

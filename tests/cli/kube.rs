@@ -1,7 +1,5 @@
 //! `psk kube` against the lab, with psk and with kubectl.
 
-use std::process::Command;
-
 use serde_json::Value as Json;
 
 use crate::harness::{Files, Served, psk, world_of};
@@ -75,45 +73,4 @@ fn a_kubeconfig_keeps_what_else_is_in_its_file() {
     let aws = psk(["kube", "config", "--aws-cli", "--cluster", CLUSTER]);
     let run = aws.at(&files).inside(&lab).run().ended(0);
     assert!(run.stdout.contains("get-token"), "{}", run.stdout);
-}
-
-#[test]
-fn kubectl_works_with_it_where_there_is_one() {
-    let (files, lab) = served();
-    if Command::new("kubectl")
-        .arg("version")
-        .arg("--client")
-        .output()
-        .is_err()
-    {
-        return;
-    }
-    let path = files.root().join("kubeconfig");
-    psk(["kube", "config", "--cluster", CLUSTER, "--file"])
-        .arg(&path)
-        .at(&files)
-        .inside(&lab)
-        .run()
-        .ended(0);
-    let psk = std::path::Path::new(env!("CARGO_BIN_EXE_psk"));
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "kubectl looks for psk on the PATH"
-    )]
-    let path_before = std::env::var("PATH").unwrap_or_default();
-    let output = Command::new("kubectl")
-        .args(["get", "namespace", "kube-system", "-o", "name"])
-        .arg("--kubeconfig")
-        .arg(&path)
-        .env(
-            "PATH",
-            format!("{}:{path_before}", psk.parent().unwrap().display()),
-        )
-        .envs(lab.exports())
-        .env("HOME", files.root())
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(told.trim(), "namespace/kube-system", "{said}");
 }

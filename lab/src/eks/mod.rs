@@ -32,6 +32,7 @@ mod routes;
 mod rules;
 mod seed;
 mod state;
+mod storage;
 mod tags;
 #[cfg(test)]
 mod tests;

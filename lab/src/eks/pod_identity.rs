@@ -178,6 +178,12 @@ impl Cluster {
         })
     }
 
+    /// The role that an association gives a service account.
+    pub(super) fn role_of(&self, namespace: &str, service_account: &str) -> Option<&str> {
+        let association = self.association_of(namespace, service_account)?;
+        Some(&association.role_arn)
+    }
+
     fn association_of(&self, namespace: &str, service_account: &str) -> Option<&Association> {
         self.associations
             .values()

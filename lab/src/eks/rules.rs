@@ -82,7 +82,7 @@ pub(super) fn cidr(text: &str) -> Result<(), ServiceError> {
     parse_cidr(text).map(|_| ())
 }
 
-fn parse_cidr(text: &str) -> Result<(Ipv4Addr, u32), ServiceError> {
+pub(super) fn parse_cidr(text: &str) -> Result<(Ipv4Addr, u32), ServiceError> {
     let parsed = text.split_once('/').and_then(|(address, length)| {
         let address: Ipv4Addr = address.parse().ok()?;
         let length: u32 = length.parse().ok().filter(|length| *length <= 32)?;

@@ -15,6 +15,8 @@ pub struct Faults {
     pub latency_ms: u64,
     /// Seconds after which every session ends at the latest, whatever was asked for.
     pub session_seconds: Option<u32>,
+    /// Seconds after which a cluster's API takes a token no more, in the place of fifteen minutes.
+    pub token_seconds: Option<u32>,
     /// Which calls a rule with a `chance` hits. The same seed hits the same ones.
     pub seed: u64,
     /// The rules. Of those that hit a call, every latency counts, and the first other effect.
@@ -89,8 +91,8 @@ pub enum Effect {
     /// A watch of a cluster's API is told that its revision has expired this many milliseconds
     /// after it began.
     ExpireAfterMs(u64),
-    /// From this call on, the cluster's API server takes no connection for this many seconds of
-    /// real time, and its watches are broken off.
+    /// From this call on, the cluster's API server takes no connection for this many seconds of the
+    /// world's time, and its watches are broken off.
     AwaySeconds(u64),
     /// The call is accepted, and what it began fails: the creation or the update of a cluster, a
     /// node group or an add-on. Other calls are carried out.
@@ -228,7 +230,7 @@ mod tests {
     fn every_effect_can_be_written() {
         let faults = parse(
             r#"{
-              "latency_ms": 5, "session_seconds": 60, "seed": 7,
+              "latency_ms": 5, "session_seconds": 60, "token_seconds": 2, "seed": 7,
               "rules": [
                 { "service": "eks", "operation": "Describe*", "chance": 0.02, "effect": "throttle" },
                 { "at": 3, "effect": "reset" },
@@ -242,6 +244,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!((faults.latency_ms, faults.session_seconds), (5, Some(60)));
+        assert_eq!(faults.token_seconds, Some(2));
         assert_eq!(faults.rules[1].at, Some(vec![3]));
         assert_eq!(
             faults
@@ -274,7 +277,7 @@ mod tests {
         let told = |text: &str| parse(text).unwrap_err();
         assert_eq!(
             told("{\n  \"latency\": 5\n}"),
-            "faults.json:2:11: unknown field `latency`, expected one of `latency_ms`, `session_seconds`, `seed`, `rules`"
+            "faults.json:2:11: unknown field `latency`, expected one of `latency_ms`, `session_seconds`, `token_seconds`, `seed`, `rules`"
         );
         assert_eq!(
             told(r#"{"rules":[{"chance":2,"effect":"reset"}]}"#),

@@ -88,7 +88,9 @@ pub(crate) fn principal(
         .map_err(|refusal| format!("{refusal:?}"))?
         .ok_or("the URL isn't signed")?;
     let age = now.duration_since(signature.signed_at);
-    if age > GOOD_FOR || age < -SKEW {
+    let good_for = world.token_limit.map(i64::from);
+    let good_for = good_for.map_or(GOOD_FOR, SignedDuration::from_secs);
+    if age > good_for || age < -SKEW {
         return Err(format!("X-Amz-Date parameter is expired ({age:#} old)"));
     }
     let credential = world

@@ -28,8 +28,8 @@ pub(crate) struct Facts {
     pub(crate) subnets: Vec<Subnet>,
     /// The security groups of its VPC: id, name and tags.
     pub(crate) security_groups: Vec<(String, String, BTreeMap<String, String>)>,
-    /// Ids of the file systems that can be mounted from its VPC.
-    pub(crate) file_systems: Vec<String>,
+    /// The file systems that are available.
+    pub(crate) file_systems: Vec<FileSystem>,
     /// Names of the account's roles that nodes may join with.
     pub(crate) node_roles: Vec<String>,
     /// Names of all roles of the account.
@@ -89,6 +89,39 @@ pub(crate) struct Addon {
     pub(crate) configuration: Value,
     /// When it was installed.
     pub(crate) since: Timestamp,
+    /// What its service account may do in AWS.
+    pub(crate) credentials: Credentials,
+}
+
+/// What the service account of an add-on may do in AWS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Credentials {
+    /// It has no role.
+    None,
+    /// It can't assume its role.
+    Refused,
+    /// Its role may not do what the add-on does. The role's ARN.
+    NotAllowed(String),
+    /// It may do what it has to.
+    Allowed,
+}
+
+/// A file system of EFS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileSystem {
+    /// Its id.
+    pub(crate) id: String,
+    /// Its mount targets in the cluster's VPC.
+    pub(crate) targets: Vec<MountTarget>,
+}
+
+/// Where a file system can be mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MountTarget {
+    /// The Availability Zone.
+    pub(crate) zone: String,
+    /// Whether its security groups let the cluster's nodes in.
+    pub(crate) is_open: bool,
 }
 
 /// A subnet.

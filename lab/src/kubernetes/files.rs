@@ -75,6 +75,14 @@ impl Volume {
         past.or(self.sizes.first()).map(|(_, size)| *size)
     }
 
+    /// When something was changed for the first time after a moment, by others than one.
+    pub(super) fn next_change(&self, but: &str, after: Timestamp) -> Option<Timestamp> {
+        let writes = self.writes.iter().filter(|(writer, _)| *writer != but);
+        let writes = writes.flat_map(|(_, writes)| writes).map(|write| write.at);
+        let sizes = self.sizes.iter().map(|(at, _)| *at);
+        writes.chain(sizes).filter(|at| *at > after).min()
+    }
+
     /// What others than one wrote by a moment to a path: the last of it.
     pub(super) fn read(&self, path: &str, but: &str, at: Timestamp) -> Option<&Write> {
         self.others(but, at)

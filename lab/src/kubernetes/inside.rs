@@ -43,7 +43,7 @@ pub struct Inside {
     pub(super) installed: BTreeMap<String, String>,
     /// What it has from the start; taken once that is there.
     pub(super) planted: Option<Planted>,
-    /// Until when its API server is away, in real time.
+    /// Until when its API server is away.
     pub away_until: Option<Timestamp>,
     /// What goes wrong in it.
     pub troubles: Vec<Trouble>,

@@ -3,28 +3,24 @@
 //! A cluster's listener is made when it is first described, so that a world of many clusters begins
 //! quickly; those of a world that was kept, when it is served again.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream;
 use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER, USER_AGENT, WARNING,
 };
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, Limited, StreamBody};
-use hyper::body::{Frame, Incoming};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
@@ -33,8 +29,8 @@ use super::authenticate;
 use super::request::ApiRequest;
 use super::serve::{self, Reply};
 use super::status::ApiError;
+use super::streaming::{self, End};
 use super::tls::Authority;
-use super::watch::{self, Watch};
 use crate::call::{Call, ServiceError};
 use crate::faults::Outcome;
 use crate::front::service::Service;
@@ -42,19 +38,18 @@ use crate::server::{Shared, real_time};
 
 /// Largest request body in bytes, as the API server's.
 const BODY_LIMIT: usize = 3 << 20;
-/// How often a client that wants to know is told how far it is.
-const BOOKMARK_EVERY: Duration = Duration::from_secs(30);
-/// The shortest time to wait for something to happen in the world, however fast its clock runs.
-const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// How long what is under way may go on once the lab is stopped.
+const GRACE: Duration = Duration::from_secs(1);
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 
-type Body = UnsyncBoxBody<Bytes, Interrupted>;
+pub(super) type Body = UnsyncBoxBody<Bytes, Interrupted>;
 
 /// The connection is to be closed without the rest of the answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is closed in the middle of an answer")]
-struct Interrupted;
+pub(super) struct Interrupted;
 
 /// Which cluster a listener is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,7 +157,7 @@ async fn listen(
             tokio::select! {
                 () = converse(acceptor, stream, place, shared, stop.clone()) => {}
                 // What is under way may end.
-                () = async { stop.cancelled().await; tokio::time::sleep(Duration::from_secs(1)).await } => {}
+                () = async { stop.cancelled().await; tokio::time::sleep(GRACE).await } => {}
             }
         });
     }
@@ -188,7 +183,7 @@ fn condition(shared: &Shared, place: &Place) -> Condition {
         .kubernetes
         .get(&place.id);
     match inside.and_then(|inside| inside.away_until) {
-        Some(until) if until > real_time() => Condition::Away,
+        Some(until) if until > now => Condition::Away,
         _ => Condition::There,
     }
 }
@@ -302,7 +297,7 @@ async fn answer(
         }
     };
     let response = match answer {
-        Ok(Reply::Watch(watch)) => stream_of(shared, place, watch, end, stop),
+        Ok(Reply::Watch(watch)) => streaming::stream_of(shared, place, watch, end, stop),
         Ok(reply) => complete(reply),
         Err(error) => refusal(&error),
     };
@@ -409,7 +404,7 @@ fn go_away(shared: &Shared, place: &Place, time: Duration) {
     let now = world.clock.at(real_time());
     let until = jiff::SignedDuration::try_from(time)
         .ok()
-        .and_then(|time| real_time().checked_add(time).ok());
+        .and_then(|time| now.checked_add(time).ok());
     super::visit(&mut world, place, now, |here| {
         here.inside.away_until = until;
     });
@@ -434,17 +429,24 @@ fn bytes(body: impl Into<Bytes>) -> Body {
         .boxed_unsync()
 }
 
-fn json_bytes(value: &Value) -> Vec<u8> {
+pub(super) fn json_bytes(value: &Value) -> Vec<u8> {
     let mut text = value.to_string().into_bytes();
     text.push(b'\n');
     text
 }
 
 fn refusal(error: &ApiError) -> Response<Body> {
-    let mut response = Response::new(bytes(json_bytes(&error.status())));
+    let (content_type, body) = match error.text() {
+        Some(text) => (
+            "text/plain; charset=utf-8",
+            format!("{text}\n").into_bytes(),
+        ),
+        None => ("application/json", json_bytes(&error.status())),
+    };
+    let mut response = Response::new(bytes(body));
     *response.status_mut() = error.code;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     if let Some(seconds) = error.retry_after {
         headers.insert(RETRY_AFTER, seconds.into());
     }
@@ -480,162 +482,5 @@ fn complete(reply: Reply) -> Response<Body> {
         }
         // Watches are streamed instead.
         Reply::Watch(_) => refusal(&ApiError::method_not_allowed()),
-    }
-}
-
-/// How a watch ends that a fault ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Cut,
-    Expired,
-}
-
-struct Streaming {
-    shared: Arc<Shared>,
-    place: Arc<Place>,
-    watch: Watch,
-    stop: CancellationToken,
-    changes: tokio::sync::watch::Receiver<u64>,
-    pending: VecDeque<Bytes>,
-    deadline: Instant,
-    bookmark_at: Instant,
-    end: Option<(Instant, End)>,
-    is_over: bool,
-}
-
-fn stream_of(
-    shared: &Arc<Shared>,
-    place: &Arc<Place>,
-    watch: Box<Watch>,
-    end: Option<(Duration, End)>,
-    stop: &CancellationToken,
-) -> Response<Body> {
-    let now = Instant::now();
-    let state = Streaming {
-        changes: shared.changes(),
-        shared: shared.clone(),
-        place: place.clone(),
-        stop: stop.clone(),
-        pending: VecDeque::new(),
-        deadline: now + watch.timeout,
-        bookmark_at: now + BOOKMARK_EVERY,
-        end: end.map(|(after, how)| (now + after, how)),
-        is_over: false,
-        watch: *watch,
-    };
-    let frames = stream::unfold(state, |mut state| async move {
-        let next = state.next().await?;
-        Some((next.map(Frame::data), state))
-    });
-    let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    response
-}
-
-impl Streaming {
-    /// The next events, once there are some; none when the watch is over.
-    async fn next(&mut self) -> Option<Result<Bytes, Interrupted>> {
-        loop {
-            if let Some(bytes) = self.pending.pop_front() {
-                return Some(Ok(bytes));
-            }
-            if self.is_over {
-                return None;
-            }
-            let now = Instant::now();
-            if let Some((at, how)) = self.end
-                && at <= now
-            {
-                self.is_over = true;
-                match how {
-                    End::Cut => return Some(Err(Interrupted)),
-                    End::Expired => self.tell(&watch::error(&self.watch.expired())),
-                }
-                continue;
-            }
-            let due = match self.look() {
-                Ok(due) => due,
-                Err(interrupted) => {
-                    self.is_over = true;
-                    return Some(Err(interrupted));
-                }
-            };
-            if !self.pending.is_empty() {
-                continue;
-            }
-            if self.deadline <= now {
-                self.is_over = true;
-                if self.watch.bookmarks {
-                    self.tell(&self.watch.bookmark());
-                }
-                continue;
-            }
-            if self.watch.bookmarks && self.bookmark_at <= now {
-                self.bookmark_at = now + BOOKMARK_EVERY;
-                self.tell(&self.watch.bookmark());
-                continue;
-            }
-            self.wait(due).await;
-        }
-    }
-
-    fn tell(&mut self, event: &Value) {
-        self.pending.push_back(json_bytes(event).into());
-    }
-
-    /// Takes what has happened, and says how long it is until something will of itself.
-    fn look(&mut self) -> Result<Option<Duration>, Interrupted> {
-        let shared = self.shared.clone();
-        let mut world = shared.world();
-        // Whatever changes from now on is a reason to look again.
-        self.changes.borrow_and_update();
-        let clock = world.clock;
-        let now = clock.at(real_time());
-        let place = self.place.clone();
-        let seen = super::visit(&mut world, &place, now, |here| {
-            if here
-                .inside
-                .away_until
-                .is_some_and(|until| until > real_time())
-            {
-                return Err(Interrupted);
-            }
-            Ok((self.watch.poll(here.inside, now), here.next()))
-        });
-        let (events, due) = seen.ok_or(Interrupted)??;
-        match events {
-            Ok(events) => {
-                for event in &events {
-                    self.pending.push_back(json_bytes(event).into());
-                }
-            }
-            Err(error) => {
-                self.pending
-                    .push_back(json_bytes(&watch::error(&error)).into());
-                self.is_over = true;
-            }
-        }
-        Ok(due.map(|due: Timestamp| clock.until(now, due).max(SHORTEST_WAIT)))
-    }
-
-    /// Waits until there may be something to tell.
-    async fn wait(&mut self, due: Option<Duration>) {
-        let mut until = self.deadline;
-        if self.watch.bookmarks {
-            until = until.min(self.bookmark_at);
-        }
-        if let Some((at, _)) = self.end {
-            until = until.min(at);
-        }
-        if let Some(due) = due {
-            until = until.min(Instant::now() + due);
-        }
-        let stopped = tokio::select! {
-            changed = self.changes.changed() => changed.is_err(),
-            () = tokio::time::sleep_until(until) => false,
-            () = self.stop.cancelled() => true,
-        };
-        self.is_over |= stopped;
     }
 }

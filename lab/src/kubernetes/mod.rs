@@ -34,6 +34,7 @@ mod selectors;
 mod serve;
 mod shell;
 mod status;
+mod streaming;
 mod table;
 mod timers;
 mod tls;

@@ -169,6 +169,24 @@ pub(crate) fn list_mut<'a>(value: &'a mut Value, path: &[&str]) -> Option<&'a mu
     list.as_array_mut()
 }
 
+/// The same with members in the order of their names, whoever wrote them in which.
+pub(crate) fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut members: Vec<_> = map.iter().collect();
+            members.sort_unstable_by_key(|(name, _)| *name);
+            let members = members.into_iter();
+            Value::Object(
+                members
+                    .map(|(name, value)| (name.clone(), sorted(value)))
+                    .collect(),
+            )
+        }
+        Value::Array(list) => Value::Array(list.iter().map(sorted).collect()),
+        other => other.clone(),
+    }
+}
+
 /// Sets a condition. Its time changes only with its status. Returns whether anything changed.
 pub(crate) fn set_condition(
     object: &mut Value,

@@ -25,12 +25,28 @@ pub(crate) struct Page {
 #[derive(Debug, Serialize, Deserialize)]
 struct Continue {
     v: String,
-    rv: u64,
+    /// The revision of the list; [`NEWEST`] where its own is forgotten.
+    rv: i64,
     /// The first key that is not on the page before.
     start: String,
 }
 
 const CONTINUE_VERSION: &str = "meta.k8s.io/v1";
+
+/// Goes on with what there is now.
+const NEWEST: i64 = -1;
+
+impl Continue {
+    fn encoded(revision: i64, start: &str) -> Result<String, ApiError> {
+        let token = Self {
+            v: CONTINUE_VERSION.to_owned(),
+            rv: revision,
+            start: start.to_owned(),
+        };
+        let token = serde_json::to_vec(&token).map_err(|e| ApiError::internal(&e))?;
+        Ok(BASE64URL.encode(&token))
+    }
+}
 
 /// The objects that a request asks for.
 ///
@@ -50,13 +66,22 @@ pub(crate) fn list(
         })?,
     };
     let (revision, start) = begin(inside, request)?;
-    let all: BTreeMap<String, Value> = inside.at(&kind.qualified(), revision).ok_or_else(|| {
-        if start.is_empty() {
-            ApiError::expired(format!("The resourceVersion for the provided list is too old: {revision}"))
+    let Some(all): Option<BTreeMap<String, Value>> = inside.at(&kind.qualified(), revision) else {
+        return Err(if start.is_empty() {
+            ApiError::expired(format!(
+                "The resourceVersion for the provided list is too old: {revision}"
+            ))
         } else {
-            ApiError::expired("The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.")
-        }
-    })?;
+            ApiError::expired(
+                "The provided continue parameter is too old to display a consistent list result. You can start a new \
+                 list without the continue parameter, or use the continue token in this response to retrieve the \
+                 remainder of the results. Continuing with the provided token results in an inconsistent list - \
+                 objects that were created, modified, or deleted between the time the first chunk was returned and \
+                 now may show up in the list.",
+            )
+            .going_on(Continue::encoded(NEWEST, &start)?)
+        });
+    };
     let mut chosen = all
         .into_iter()
         .filter(|(key, _)| *key >= start)
@@ -72,13 +97,8 @@ pub(crate) fn list(
             .map(|(_, object)| object)
             .collect();
         if let Some((next, _)) = chosen.next() {
-            let token = Continue {
-                v: CONTINUE_VERSION.to_owned(),
-                rv: revision,
-                start: next,
-            };
-            let token = serde_json::to_vec(&token).map_err(|e| ApiError::internal(&e))?;
-            metadata["continue"] = BASE64URL.encode(&token).into();
+            let revision = i64::try_from(revision).unwrap_or(NEWEST);
+            metadata["continue"] = Continue::encoded(revision, &next)?.into();
             if selection.is_everything() {
                 metadata["remainingItemCount"] = (chosen.count() + 1).into();
             }
@@ -91,20 +111,40 @@ pub(crate) fn list(
 /// As of which revision, and from which key on.
 fn begin(inside: &Inside, request: &ApiRequest) -> Result<(u64, String), ApiError> {
     let token = request.query("continue");
+    let (given, how) = (
+        request.query("resourceVersion"),
+        request.query("resourceVersionMatch"),
+    );
+    if given.is_empty() && !how.is_empty() {
+        return Err(ApiError::bad_request(
+            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
+        ));
+    }
     if !token.is_empty() {
+        if !matches!(given, "" | "0") {
+            return Err(ApiError::bad_request(
+                "specifying resource version is not allowed when using continue",
+            ));
+        }
         let read = || -> Option<Continue> {
             serde_json::from_slice(&BASE64URL.decode(token.as_bytes()).ok()?).ok()
         };
         let next = read()
             .filter(|next| next.v == CONTINUE_VERSION)
             .ok_or_else(|| ApiError::bad_request("continue key is not valid"))?;
-        return Ok((next.rv, next.start));
+        let revision = u64::try_from(next.rv).unwrap_or(inside.revision);
+        return Ok((revision, next.start));
     }
-    if request.query("resourceVersionMatch") == "Exact" {
-        let given = request.query("resourceVersion");
-        let revision = given.parse().map_err(|_| {
-            ApiError::bad_request(format!("resourceVersion: Invalid value: {given:?}"))
-        })?;
+    if given.is_empty() {
+        return Ok((inside.revision, String::new()));
+    }
+    let revision: u64 = given
+        .parse()
+        .map_err(|_| ApiError::bad_request(format!("resourceVersion: Invalid value: {given:?}")))?;
+    if revision > inside.revision {
+        return Err(ApiError::too_large_version(revision, inside.revision));
+    }
+    if how == "Exact" {
         return Ok((revision, String::new()));
     }
     Ok((inside.revision, String::new()))

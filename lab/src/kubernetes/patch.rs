@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::schema::{Merge, Place};
+use super::status::ApiError;
 
 const DIRECTIVE: &str = "$patch";
 const DELETE_FROM: &str = "$deleteFromPrimitiveList/";
@@ -14,10 +15,11 @@ const RETAIN: &str = "$retainKeys";
 /// Applies an RFC 6902 patch.
 ///
 /// # Errors
-/// If it isn't one, or one of its steps can't be taken; says why.
-pub(crate) fn json(object: &mut Value, patch: Value) -> Result<(), String> {
-    let steps: json_patch::Patch = serde_json::from_value(patch).map_err(|e| e.to_string())?;
-    json_patch::patch(object, &steps).map_err(|e| e.to_string())
+/// `BadRequest` if it isn't one; `Invalid` if one of its steps can't be taken.
+pub(crate) fn json(object: &mut Value, patch: Value) -> Result<(), ApiError> {
+    let steps: json_patch::Patch =
+        serde_json::from_value(patch).map_err(|e| ApiError::bad_request(e.to_string()))?;
+    json_patch::patch(object, &steps).map_err(|e| ApiError::unprocessable(&e))
 }
 
 /// Applies an RFC 7396 patch.

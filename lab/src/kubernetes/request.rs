@@ -78,9 +78,9 @@ impl ApiRequest {
         self.call.query(name).unwrap_or_default()
     }
 
-    /// Whether a query parameter is true.
+    /// Whether a query parameter is true, in any of the ways that Go's `strconv.ParseBool` takes.
     pub(crate) fn flag(&self, name: &str) -> bool {
-        matches!(self.query(name), "true" | "1")
+        matches!(self.query(name), "1" | "t" | "T" | "true" | "TRUE" | "True")
     }
 
     /// Whether the objects at the path are to be watched.

@@ -276,15 +276,19 @@ fn delete(
 ) -> Answer {
     let there = get(here, target, kind, name)?;
     let (options, body) = deletion(request)?;
-    for (member, has) in [
-        ("uid", there.uid()),
-        ("resourceVersion", there.text("/metadata/resourceVersion")),
+    for (member, told, has) in [
+        ("uid", "UID", there.uid()),
+        (
+            "resourceVersion",
+            "ResourceVersion",
+            there.text("/metadata/resourceVersion"),
+        ),
     ] {
         if let Some(wanted) = body["preconditions"][member].as_str()
             && wanted != has
         {
             let why = format!(
-                "Precondition failed: {member} in precondition: {wanted}, {member} in object meta: {has}"
+                "Precondition failed: {told} in precondition: {wanted}, {told} in object meta: {has}"
             );
             return Err(ApiError::conflict(kind, name, &why));
         }

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use super::kinds::Kind;
 
+/// What is said of a path that leads nowhere.
+const NOT_SERVED: &str = "404 page not found";
+
 /// A refusal.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ApiError {
@@ -16,6 +19,8 @@ pub(crate) struct ApiError {
     details: Box<Value>,
     /// Seconds after which to try again.
     pub(crate) retry_after: Option<u64>,
+    /// Where a list may go on all the same.
+    goes_on: Option<String>,
 }
 
 /// One thing that is wrong with an object.
@@ -94,6 +99,7 @@ impl ApiError {
             message: message.into(),
             details: Box::default(),
             retry_after: None,
+            goes_on: None,
         }
     }
 
@@ -154,15 +160,14 @@ impl ApiError {
         error
     }
 
-    /// The API has no such path.
+    /// The API has no such path. That is the one refusal that isn't told by a `Status`.
     pub(crate) fn not_served() -> Self {
-        let mut error = Self::new(
-            StatusCode::NOT_FOUND,
-            "NotFound",
-            "the server could not find the requested resource",
-        );
-        *error.details = json!({});
-        error
+        Self::new(StatusCode::NOT_FOUND, "", NOT_SERVED)
+    }
+
+    /// What is answered in the place of a `Status`, if anything is.
+    pub(crate) fn text(&self) -> Option<&str> {
+        (self.code == StatusCode::NOT_FOUND && self.message == NOT_SERVED).then_some(NOT_SERVED)
     }
 
     pub(crate) fn not_found(kind: &Kind, name: &str) -> Self {
@@ -249,6 +254,33 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
     }
 
+    /// A patch fits its kind of patch and not the object.
+    pub(crate) fn unprocessable(cause: &dyn std::fmt::Display) -> Self {
+        let message = "the server rejected our request due to an error in our request";
+        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message);
+        *error.details = json!({ "causes": [{
+            "reason": "UnexpectedServerResponse", "message": cause.to_string(),
+        }]});
+        error
+    }
+
+    /// What is asked for is of a future that the server hasn't seen.
+    pub(crate) fn too_large_version(asked: u64, now: u64) -> Self {
+        let message = format!("Too large resource version: {asked}, current: {now}");
+        let mut error = Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message);
+        *error.details = json!({ "retryAfterSeconds": 1, "causes": [{
+            "reason": "ResourceVersionTooLarge", "message": "Too large resource version",
+        }]});
+        error.retry_after = Some(1);
+        error
+    }
+
+    /// The same, and the list may go on from there, though not as it was.
+    pub(crate) fn going_on(mut self, token: String) -> Self {
+        self.goes_on = Some(token);
+        self
+    }
+
     /// What was asked for is no longer remembered.
     pub(crate) fn expired(message: impl Into<String>) -> Self {
         Self::new(StatusCode::GONE, "Expired", message)
@@ -316,6 +348,9 @@ impl ApiError {
             "status": "Failure",
             "message": self.message,
         });
+        if let Some(token) = &self.goes_on {
+            status["metadata"]["continue"] = token.as_str().into();
+        }
         if !self.reason.is_empty() {
             status["reason"] = self.reason.as_str().into();
         }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::kinds::Kind;
 use super::object::Object;
+use super::schema::members;
 
 /// A column: its heading and what it shows of an object.
 type Column = (&'static str, fn(&Value) -> String);
@@ -146,6 +147,12 @@ fn columns(kind: &Kind) -> Vec<Column> {
                 number(o, "/status/currentNumberScheduled").to_string()
             }),
             ("Ready", |o| number(o, "/status/numberReady").to_string()),
+            ("Up-to-date", |o| {
+                number(o, "/status/updatedNumberScheduled").to_string()
+            }),
+            ("Available", |o| {
+                number(o, "/status/numberAvailable").to_string()
+            }),
         ],
         "persistentvolumeclaims" => vec![
             ("Status", |o| o.text("/status/phase").to_owned()),
@@ -163,6 +170,19 @@ fn columns(kind: &Kind) -> Vec<Column> {
             ("VolumeBindingMode", |o| {
                 o.text("/volumeBindingMode").to_owned()
             }),
+        ],
+        "configmaps" => vec![("Data", |o| {
+            let data = members(&o["data"]).chain(members(&o["binaryData"]));
+            data.count().to_string()
+        })],
+        "secrets" => vec![
+            ("Type", |o| o.text("/type").to_owned()),
+            ("Data", |o| members(&o["data"]).count().to_string()),
+        ],
+        "replicasets.apps" => vec![
+            ("Desired", |o| number(o, "/spec/replicas").to_string()),
+            ("Current", |o| number(o, "/status/replicas").to_string()),
+            ("Ready", |o| number(o, "/status/readyReplicas").to_string()),
         ],
         "jobs.batch" => vec![("Completions", |o| {
             format!(

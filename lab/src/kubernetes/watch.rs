@@ -65,6 +65,9 @@ impl Watch {
                 ))
             })?,
         };
+        if revision > inside.revision {
+            return Err(ApiError::too_large_version(revision, inside.revision));
+        }
         let timeout = request
             .query("timeoutSeconds")
             .parse()

@@ -70,12 +70,12 @@ impl Served {
 
     /// Serves a world with faults.
     pub(crate) fn start(world: World, faults: &str) -> Self {
-        Self::at_speed(world, faults, 1.0)
+        Self::at(world, faults, 1.0)
     }
 
     /// The same, in which a minute passes in a twentieth of a second.
     pub(crate) fn fast(world: World, faults: &str) -> Self {
-        Self::at_speed(world, faults, FAST)
+        Self::at(world, faults, FAST)
     }
 
     /// The same, in which sessions may do only what IAM allows them.
@@ -91,10 +91,11 @@ impl Served {
 
     /// The same, in which an hour passes in a fifth of a second, so that nothing is waited for.
     pub(crate) fn rushing(world: World, faults: &str) -> Self {
-        Self::at_speed(world, faults, 20_000.0)
+        Self::at(world, faults, 20_000.0)
     }
 
-    fn at_speed(world: World, faults: &str, speed: f64) -> Self {
+    /// The same, in which that many seconds pass for each real one.
+    pub(crate) fn at(world: World, faults: &str, speed: f64) -> Self {
         let options = Options {
             faults: Faults::parse(faults, Path::new("faults")).unwrap(),
             speed,

@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::super::facts::Facts;
+use super::super::facts::{Credentials, Facts};
 use super::super::inside::Inside;
 use super::super::kinds;
 use super::super::object::{Object, list_mut, map_mut, time};
@@ -117,6 +117,9 @@ fn provision(inside: &mut Inside, facts: &Facts, claim: &Value, now: Timestamp) 
         String::new()
     };
     let provisioner = class.text("/provisioner").to_owned();
+    if !external(inside, claim, &provisioner, now) {
+        return;
+    }
     let message = format!(
         "External provisioner is provisioning volume for claim \"{}/{}\"",
         claim.namespace().unwrap_or_default(),
@@ -217,6 +220,75 @@ fn bind(inside: &mut Inside, claim: &Value, volume: &Value, size: &Value) {
     });
 }
 
+/// Leaves a claim to its driver, and tells whether that is there to take it up.
+///
+/// Source: the controller of persistent volumes, `syncUnboundClaim`; external-provisioner's README.
+fn external(inside: &mut Inside, claim: &Value, provisioner: &str, now: Timestamp) -> bool {
+    let by = "persistentvolume-controller";
+    if provisioner.starts_with("kubernetes.io/") {
+        let message = format!("no volume plugin matched name: {provisioner}");
+        let failed = ("Warning", "ProvisioningFailed");
+        told(inside, claim, by, failed, &message, now);
+        return false;
+    }
+    let message = format!(
+        "Waiting for a volume to be created either by the external provisioner '{provisioner}' or manually by the \
+         system administrator. If volume creation is delayed, please verify that the provisioner is running and \
+         correctly registered."
+    );
+    let waits = ("Normal", "ExternalProvisioning");
+    told(inside, claim, by, waits, &message, now);
+    let deployment = match provisioner {
+        EBS => "ebs-csi-controller",
+        EFS => "efs-csi-controller",
+        _ => return false,
+    };
+    inside
+        .get("deployments.apps", Some("kube-system"), deployment)
+        .is_some_and(|d| d.number("/status/readyReplicas").unwrap_or(0) > 0)
+}
+
+/// What AWS says to a driver that may not make a volume, as the driver passes it on.
+///
+/// Source: issues of aws-ebs-csi-driver (714, 1010, 1449) and aws-efs-csi-driver (359, 392, 876).
+fn unauthorized(facts: &Facts, claim: &Value, addon: &str) -> Option<String> {
+    let installed = facts
+        .addons
+        .iter()
+        .find(|installed| installed.name == addon)?;
+    let is_ebs = addon == "aws-ebs-csi-driver";
+    let why = match &installed.credentials {
+        Credentials::Allowed => return None,
+        Credentials::None => {
+            "get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role found".to_owned()
+        }
+        Credentials::Refused => {
+            "get identity: get credentials: failed to refresh cached credentials, failed to retrieve credentials, \
+             operation error STS: AssumeRoleWithWebIdentity, https response error StatusCode: 403, api error \
+             AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity"
+                .to_owned()
+        }
+        Credentials::NotAllowed(role) if is_ebs => format!(
+            "https response error StatusCode: 403, api error UnauthorizedOperation: You are not authorized to perform \
+             this operation. User: {role} is not authorized to perform: ec2:CreateVolume"
+        ),
+        Credentials::NotAllowed(_) => {
+            return Some("rpc error: code = Unauthenticated desc = Access Denied. Please ensure you have the right AWS permissions: Access denied".to_owned());
+        }
+    };
+    Some(match is_ebs {
+        true => format!(
+            "rpc error: code = Internal desc = Could not create volume \"pvc-{}\": could not create volume in EC2: \
+             operation error EC2: CreateVolume, {why}",
+            claim.uid()
+        ),
+        false => format!(
+            "rpc error: code = Internal desc = Failed to fetch File System info: Describe File System failed: \
+             operation error EFS: DescribeFileSystems, {why}"
+        ),
+    })
+}
+
 /// Why a driver can't make a volume, if it can't.
 fn refusal(inside: &mut Inside, facts: &Facts, claim: &Value, class: &Value) -> Option<String> {
     let name = format!("{}/{}", claim.namespace().unwrap_or_default(), claim.name());
@@ -226,24 +298,6 @@ fn refusal(inside: &mut Inside, facts: &Facts, claim: &Value, class: &Value) -> 
         return Some(message);
     }
     let provisioner = class.text("/provisioner");
-    let addon = match provisioner {
-        EBS => "aws-ebs-csi-driver",
-        EFS => "aws-efs-csi-driver",
-        _ => return Some(format!("no volume plugin matched name: {provisioner}")),
-    };
-    let deployment = if provisioner == EBS {
-        "ebs-csi-controller"
-    } else {
-        "efs-csi-controller"
-    };
-    let runs = inside
-        .get("deployments.apps", Some("kube-system"), deployment)
-        .is_some_and(|d| d.number("/status/readyReplicas").unwrap_or(0) > 0);
-    if !runs {
-        return Some(format!(
-            "waiting for a volume to be created: {addon} isn't running"
-        ));
-    }
     let modes: Vec<&str> = claim
         .list("/spec/accessModes")
         .iter()
@@ -254,7 +308,7 @@ fn refusal(inside: &mut Inside, facts: &Facts, claim: &Value, class: &Value) -> 
         if modes.contains(&"ReadWriteMany") && !block {
             return Some("rpc error: code = InvalidArgument desc = Volume capabilities MULTI_NODE_MULTI_WRITER not supported. Only AccessModes[ReadWriteOnce] supported.".to_owned());
         }
-        return None;
+        return unauthorized(facts, claim, "aws-ebs-csi-driver");
     }
     if block {
         return Some(
@@ -265,7 +319,10 @@ fn refusal(inside: &mut Inside, facts: &Facts, claim: &Value, class: &Value) -> 
     if class.text("/parameters/provisioningMode") != "efs-ap" {
         return Some("rpc error: code = InvalidArgument desc = Provisioning mode is not supported. Only Access point provisioning: 'efs-ap' is supported".to_owned());
     }
-    if !facts.file_systems.iter().any(|id| id == system) {
+    if let Some(why) = unauthorized(facts, claim, "aws-efs-csi-driver") {
+        return Some(why);
+    }
+    if !facts.file_systems.iter().any(|known| known.id == system) {
         return Some(format!(
             "rpc error: code = InvalidArgument desc = File System does not exist: Failed to fetch File System info: FileSystemNotFound: File system '{system}' does not exist."
         ));

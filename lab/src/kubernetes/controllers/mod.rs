@@ -14,7 +14,9 @@ mod definitions;
 mod garbage;
 mod karpenter;
 mod kubelet;
+mod mounting;
 mod nodes;
+mod process;
 mod scheduler;
 mod workloads;
 
@@ -40,7 +42,7 @@ pub(super) fn settle(inside: &mut Inside, facts: &Facts, now: Timestamp) {
     while let Some(due) = inside.timers.next().filter(|due| *due <= now) {
         if !inside.stirred && inside.timers.are_all_due_of(due, kubelet::CONTAINER) {
             // Mostly a script that looks for something once a second and doesn't find it.
-            kubelet::run(inside, due);
+            kubelet::run(inside, facts, due);
         } else {
             inside.stirred = true;
         }
@@ -80,7 +82,7 @@ fn run(inside: &mut Inside, facts: &Facts, now: Timestamp) {
         workloads::run(inside, now);
         scheduler::run(inside, now);
         claims::run(inside, facts, now);
-        kubelet::run(inside, now);
+        kubelet::run(inside, facts, now);
         karpenter::run(inside, facts, now);
         garbage::run(inside, now);
         if !inside.stirred {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::budgets::{self, is_ready};
 use super::super::inside::Inside;
 use super::super::kinds;
-use super::super::object::{Object, controller, set_condition, set_metadata, time};
+use super::super::object::{self, Object, controller, set_condition, set_metadata, time};
 use super::super::write::{self, Deletion};
 use super::{bootstrap, scheduler};
 
@@ -73,7 +73,7 @@ fn pod(inside: &mut Inside, owner: &Value, name: String, now: Timestamp) -> Opti
 fn deployment(inside: &mut Inside, deployment: &Value, now: Timestamp) {
     let namespace = deployment.namespace().map(str::to_owned);
     let template = &deployment["spec"]["template"];
-    let hash = inside.word(10, &["template", &template.to_string()]);
+    let hash = inside.word(10, &["template", &object::sorted(template).to_string()]);
     let name = format!("{}-{hash}", deployment.name());
     let replicas = deployment.number("/spec/replicas").unwrap_or(1);
     if inside

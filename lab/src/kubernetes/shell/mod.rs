@@ -11,6 +11,7 @@ mod commands;
 pub(in crate::kubernetes) mod content;
 mod expand;
 mod machine;
+mod mounted;
 mod parse;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::files::Files;
+use super::super::files::{Files, Write};
 use super::{Done, Mount, Outcome, Setting, run};
 
 fn start() -> Timestamp {
@@ -225,4 +225,48 @@ fn a_file_system_is_as_large_as_its_volume_at_that_time() {
         matches!(done.outcome, Outcome::Exited { code: 0, at } if at >= after(30) && at < after(32)),
         "{done:?}"
     );
+}
+
+#[test]
+fn a_loop_that_waits_for_another_costs_nothing_until_there_is_something_new() {
+    let script = "until [ -s /data/other ]; do sleep 1; done; echo found";
+    let mut files = Files::default();
+    let late = 1_000_000;
+    // It looks once, waits, and looks again; from then on nothing but a change can make a difference.
+    let outcome = |files: &Files, seconds| done_by(script, files, "a", seconds).outcome;
+    assert!(matches!(
+        outcome(&files, 0),
+        Outcome::Running { wakes: Some(_) }
+    ));
+    assert_eq!(outcome(&files, 2), Outcome::Running { wakes: None });
+    assert_eq!(outcome(&files, late), Outcome::Running { wakes: None });
+
+    let write = Write {
+        at: after(late),
+        path: "other".into(),
+        content: Some("x\n".to_owned().into()),
+    };
+    files.volume("shared").put("other", vec![write]);
+    let Outcome::Running { wakes: Some(wakes) } = outcome(&files, late) else {
+        panic!("it looks once a second");
+    };
+    assert!(wakes > after(late) && wakes <= after(late + 2), "{wakes}");
+    let done = done_by(script, &files, "a", late + 2);
+    assert_eq!(done.outcome, Outcome::Exited { code: 0, at: wakes });
+    assert_eq!(done.log, [(wakes, "found".to_owned())]);
+}
+
+#[test]
+fn a_loop_that_looks_at_the_clock_goes_on_looking() {
+    let script = "until [ $(date +%s) -ge 1795420900 ]; do sleep 1; done; echo late";
+    let due: i64 = 1_795_420_900 - start().as_second();
+    assert!(due > 60);
+    let files = Files::default();
+    let Outcome::Running { wakes: Some(_) } = done_by(script, &files, "a", 50).outcome else {
+        panic!("it looks once a second");
+    };
+    let Outcome::Exited { code: 0, at } = done_by(script, &files, "a", due + 2).outcome else {
+        panic!("it is late");
+    };
+    assert!(at >= after(due) && at < after(due + 2), "{at}");
 }

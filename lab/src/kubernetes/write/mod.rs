@@ -1,16 +1,20 @@
 //! Writing objects: what the server does to each before it keeps it.
 
+mod deleting;
+mod incoming;
+
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::apply::{self, Manager};
 use super::inside::Inside;
 use super::kinds::Kind;
 use super::object::{self, Object, set_metadata, unset_metadata};
-use super::pod_security;
 use super::schema::{self, Place};
 use super::status::ApiError;
 use super::{admission, defaults, patch, validate};
+
+pub(crate) use deleting::{Deletion, delete};
 
 /// How an object is to be written.
 #[derive(Debug, Clone)]
@@ -141,11 +145,7 @@ impl Writing<'_> {
         let before = self.there(inside, name)?;
         let mut object = before.clone();
         match patch {
-            Patch::Json(patch) => patch::json(&mut object, patch).map_err(|why| {
-                ApiError::bad_request(format!(
-                    "the server rejected our request due to an error in our request: {why}"
-                ))
-            })?,
+            Patch::Json(patch) => patch::json(&mut object, patch)?,
             Patch::Merge(patch) => patch::merge(&mut object, &patch),
             Patch::Strategic(patch) => {
                 patch::strategic(&mut object, &patch, &Place::top(self.kind));
@@ -230,159 +230,11 @@ impl Writing<'_> {
         Ok(self.keep(inside, &before, object, Vec::new()))
     }
 
-    fn name_applied(&self, applied: &mut Value, name: &str) -> Result<(), ApiError> {
-        if applied["kind"] != self.kind.kind.as_str()
-            || applied["apiVersion"] != self.kind.api_version()
-        {
-            return Err(ApiError::bad_request(format!(
-                "the apiVersion and kind of the applied object must be {} {}",
-                self.kind.api_version(),
-                self.kind.kind
-            )));
-        }
-        if !applied["metadata"]["managedFields"].is_null() {
-            return Err(ApiError::bad_request("metadata.managedFields must be nil"));
-        }
-        if applied.name().is_empty() {
-            set_metadata(applied, "name", name);
-        }
-        if applied.name() != name {
-            return Err(ApiError::bad_request(format!(
-                "the name of the object ({}) does not match the name on the URL ({name})",
-                applied.name()
-            )));
-        }
-        self.place(applied)
-    }
-
-    fn told(&self, name: &str) -> String {
-        let key = format!("{}/{name}", self.namespace.unwrap_or_default());
-        format!(
-            "{key}; {}, Kind={}",
-            self.kind.api_version(),
-            self.kind.kind
-        )
-    }
-
     fn there(&self, inside: &Inside, name: &str) -> Result<Value, ApiError> {
         inside
             .get(&self.kind.qualified(), self.namespace, name)
             .cloned()
             .ok_or_else(|| ApiError::not_found(self.kind, name))
-    }
-
-    /// Reads an object as one of its kind.
-    fn read(&self, mut object: Value) -> Result<(Value, Vec<String>), ApiError> {
-        let (kind, version) = (self.kind.kind.as_str(), self.kind.api_version());
-        let told = |why: &str| {
-            ApiError::bad_request(format!(
-                "{kind} in version \"{}\" cannot be handled as a {kind}: {why}",
-                self.kind.version
-            ))
-        };
-        let Some(map) = object.as_object_mut() else {
-            return Err(told("json: it is not an object"));
-        };
-        map.entry("kind").or_insert_with(|| kind.into());
-        map.entry("apiVersion")
-            .or_insert_with(|| version.clone().into());
-        if object["kind"] != kind || object["apiVersion"] != version {
-            return Err(ApiError::bad_request(format!(
-                "the API version in the data ({} {}) does not match the expected API version ({version} {kind})",
-                object.text("/apiVersion"),
-                object.text("/kind")
-            )));
-        }
-        let read = schema::typed(self.kind, object).map_err(|why| told(&format!("json: {why}")))?;
-        let unknown: Vec<_> = read
-            .unknown
-            .iter()
-            .map(|path| format!("unknown field {path:?}"))
-            .collect();
-        let warnings = match self.validation {
-            "Strict" if !unknown.is_empty() => {
-                return Err(told(&format!(
-                    "strict decoding error: {}",
-                    unknown.join(", ")
-                )));
-            }
-            "Ignore" => Vec::new(),
-            _ => unknown,
-        };
-        Ok((read.object, warnings))
-    }
-
-    /// Puts an object into the namespace of the request.
-    fn place(&self, object: &mut Value) -> Result<(), ApiError> {
-        match (self.namespace, object.namespace()) {
-            (Some(wanted), Some(has)) if wanted != has && !has.is_empty() => {
-                Err(ApiError::bad_request(format!(
-                    "the namespace of the provided object does not match the namespace sent on the request ({has} and {wanted})"
-                )))
-            }
-            (Some(wanted), _) => {
-                set_metadata(object, "namespace", wanted);
-                Ok(())
-            }
-            (None, _) => {
-                unset_metadata(object, "namespace");
-                Ok(())
-            }
-        }
-    }
-
-    /// Takes out of a new object what only the server sets.
-    fn clear_new(&self, object: &mut Value) {
-        for member in [
-            "uid",
-            "resourceVersion",
-            "creationTimestamp",
-            "generation",
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-            "selfLink",
-            "managedFields",
-        ] {
-            unset_metadata(object, member);
-        }
-        if self.kind.status
-            && let Some(map) = object.as_object_mut()
-        {
-            map.shift_remove("status");
-        }
-    }
-
-    /// A new object with defaults and what admission adds, checked.
-    fn prepared(&self, inside: &mut Inside, object: Value) -> Result<Value, ApiError> {
-        let mut object = object;
-        self.namespace_must_take(inside, object.name())?;
-        // Applied objects haven't been read as their kind yet.
-        let (read, _) = self.read(object)?;
-        object = read;
-        defaults::fill(self.kind, &mut object);
-        admission::admit_new(inside, self.kind, &mut object)?;
-        let causes = validate::check(self.kind, &object, None);
-        if !causes.is_empty() {
-            return Err(ApiError::invalid(self.kind, object.name(), &causes));
-        }
-        pod_security::check(inside, self.kind, &object)?;
-        Ok(object)
-    }
-
-    fn namespace_must_take(&self, inside: &Inside, name: &str) -> Result<(), ApiError> {
-        let Some(namespace) = self.namespace else {
-            return Ok(());
-        };
-        let Some(there) = inside.get("namespaces", None, namespace) else {
-            let namespaces = super::kinds::find(inside, "", "v1", "namespaces");
-            return Err(namespaces.map_or_else(ApiError::not_served, |kind| {
-                ApiError::not_found(&kind, namespace)
-            }));
-        };
-        if there.is_going() {
-            return Err(ApiError::namespace_terminating(self.kind, name, namespace));
-        }
-        Ok(())
     }
 
     /// What becomes of an object that is there.
@@ -569,79 +421,4 @@ fn shape(object: &mut Value, like: &Value) {
         }
         _ => *object = like.clone(),
     }
-}
-
-/// Deletes an object as a client asks, with what is said about how.
-///
-/// Returns the object as it is now if it is still there, else none.
-pub(crate) fn delete(
-    inside: &mut Inside,
-    kind: &Kind,
-    object: &Value,
-    options: &Deletion,
-    now: Timestamp,
-) -> Option<Value> {
-    let qualified = kind.qualified();
-    let namespace = object.namespace().map(str::to_owned);
-    let namespace = namespace.as_deref();
-    let name = object.name();
-    let mut finalizers: Vec<String> = object
-        .finalizers()
-        .iter()
-        .map(|f| (*f).to_owned())
-        .collect();
-    let mut set_finalizer = |finalizer: &str, wanted: bool| {
-        finalizers.retain(|f| f != finalizer);
-        if wanted {
-            finalizers.push(finalizer.to_owned());
-        }
-    };
-    match options.propagation.as_str() {
-        "Foreground" => set_finalizer("foregroundDeletion", true),
-        "Orphan" => set_finalizer("orphan", true),
-        _ => {}
-    }
-    let grace = grace(kind, object, options);
-    let waits = !finalizers.is_empty() || grace > 0 || kind.kind == "Namespace";
-    if !waits {
-        inside.delete(&qualified, namespace, name);
-        return None;
-    }
-    inside.change(&qualified, namespace, name, |object| {
-        if !finalizers.is_empty() {
-            set_metadata(object, "finalizers", json!(finalizers));
-        }
-        let due = now
-            .checked_add(jiff::SignedDuration::from_secs(grace))
-            .unwrap_or(now);
-        // A second deletion can only bring the end forward.
-        if object.deletion().is_none_or(|before| due < before) {
-            set_metadata(object, "deletionTimestamp", object::time(due));
-            set_metadata(object, "deletionGracePeriodSeconds", grace);
-        }
-        if kind.kind == "Namespace" {
-            object["status"]["phase"] = "Terminating".into();
-        }
-    })
-}
-
-/// How an object is to be deleted.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Deletion {
-    pub(crate) grace: Option<i64>,
-    pub(crate) propagation: String,
-}
-
-/// Seconds that an object has to end. Only pods that run somewhere have any.
-fn grace(kind: &Kind, object: &Value, options: &Deletion) -> i64 {
-    if kind.kind != "Pod" || object.text("/spec/nodeName").is_empty() {
-        return 0;
-    }
-    if matches!(object.text("/status/phase"), "Succeeded" | "Failed") {
-        return 0;
-    }
-    let own = object
-        .number("/spec/terminationGracePeriodSeconds")
-        .unwrap_or(30);
-    options.grace.unwrap_or(own).max(0)
 }

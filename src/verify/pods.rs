@@ -1,0 +1,173 @@
+//! Pods that check themselves, in a namespace that they have to themselves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::check::Finding;
+use super::room::Room;
+use super::{Subject, evidence};
+use crate::kubernetes::{Access, Kind, Selection, Waited, Watched, kinds};
+
+/// For how long a pod goes on that no one waits for any more, because its run was killed and none came
+/// after it that would have swept it away. Far longer than any check takes, so that it never ends one.
+const ABANDONED: Duration = Duration::from_hours(24);
+
+/// Runs a check in a namespace of its own. Whatever comes of it, the namespace goes; if it fails,
+/// what can be seen there is told first.
+pub(super) async fn in_a_room<F>(
+    subject: &Arc<Subject>,
+    check: &str,
+    security: &str,
+    deadline: Instant,
+    work: impl FnOnce(Access, String) -> F,
+) -> Result<(), Finding>
+where
+    F: Future<Output = Result<(), Finding>>,
+{
+    let access = subject.access()?.clone();
+    let room = Room::open(subject, check, security).await?;
+    let name = room.name().to_owned();
+    let working = async {
+        room.ready(&access, deadline).await?;
+        work(access.clone(), name.clone()).await
+    };
+    let outcome = tokio::select! {
+        outcome = working => outcome,
+        () = subject.cancel.cancelled() => Err(Finding::new("the run was interrupted")),
+    };
+    let outcome = match outcome {
+        Err(finding) if !subject.cancel.is_cancelled() => {
+            let seen = evidence::of_namespace(&access, &name).await;
+            Err(finding.with(seen))
+        }
+        outcome => outcome,
+    };
+    let closed = room.close(subject).await;
+    outcome.and(closed)
+}
+
+/// All objects of a kind in a check's namespace.
+pub(super) fn of_room(kind: &Kind, room: &str) -> Watched {
+    Watched {
+        kind: kind.clone(),
+        namespace: Some(room.to_owned()),
+        selection: Selection::default(),
+    }
+}
+
+/// Waits until a pod runs, or has run.
+pub(super) async fn running(
+    access: &Access,
+    room: &str,
+    name: &str,
+    deadline: Instant,
+) -> Result<(), Finding> {
+    let key = format!("{room}/{name}");
+    let waited = access
+        .watch_until(&of_room(&kinds::POD, room), deadline, |pods| {
+            let phase = phase(pods.get(&key)?)?;
+            matches!(phase, "Running" | "Succeeded" | "Failed").then_some(())
+        })
+        .await?;
+    match waited {
+        Waited::Met(()) => Ok(()),
+        Waited::TooLate(_, trouble) => {
+            let cause = format!("pod {name} didn't start in time");
+            Err(Finding::new(cause).with(trouble.map(|e| e.to_string())))
+        }
+    }
+}
+
+fn phase(pod: &Value) -> Option<&str> {
+    pod.pointer("/status/phase").and_then(Value::as_str)
+}
+
+/// Waits until pods have ended, all well or one badly.
+pub(super) async fn ended(
+    access: &Access,
+    room: &str,
+    names: &[&str],
+    deadline: Instant,
+) -> Result<(), Finding> {
+    let keys: Vec<_> = names.iter().map(|name| format!("{room}/{name}")).collect();
+    let waited = access
+        .watch_until(&of_room(&kinds::POD, room), deadline, |pods| {
+            let phases: Vec<_> = keys.iter().map(|key| phase(pods.get(key)?)).collect();
+            if let Some(failed) = phases.iter().position(|p| *p == Some("Failed")) {
+                return Some(Err(failed));
+            }
+            let all_well = phases.iter().all(|p| *p == Some("Succeeded"));
+            all_well.then_some(Ok(()))
+        })
+        .await?;
+    match waited {
+        Waited::Met(Ok(())) => Ok(()),
+        Waited::Met(Err(failed)) => {
+            let name = names.get(failed).copied().unwrap_or_default();
+            Err(Finding::new(format!("pod {name} failed")))
+        }
+        Waited::TooLate(pods, trouble) => {
+            let late: Vec<_> = names
+                .iter()
+                .zip(&keys)
+                .filter(|(_, key)| pods.get(*key).and_then(phase) != Some("Succeeded"))
+                .map(|(name, _)| *name)
+                .collect();
+            let cause = format!("pod {} didn't end in time", late.join(" and "));
+            Err(Finding::new(cause).with(trouble.map(|e| e.to_string())))
+        }
+    }
+}
+
+/// A pod's spec: one container that runs a script, as the restricted pod security standard has it.
+pub(super) fn spec(subject: &Subject, script: &str, variables: &[(&str, String)]) -> Value {
+    let settings = &subject.settings.verify;
+    let mut env = vec![json!({
+        "name": "POD_NAME", "valueFrom": { "fieldRef": { "fieldPath": "metadata.name" } }
+    })];
+    env.extend(
+        variables
+            .iter()
+            .map(|(name, value)| json!({ "name": name, "value": value })),
+    );
+    json!({
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": false,
+        "enableServiceLinks": false,
+        "nodeSelector": settings.node_selector,
+        // The management nodes are there before Karpenter has made any.
+        "tolerations": [{ "key": "dedicated", "operator": "Exists" }],
+        "securityContext": {
+            "runAsNonRoot": true, "runAsUser": 65534, "runAsGroup": 65534, "fsGroup": 65534,
+            "seccompProfile": { "type": "RuntimeDefault" },
+        },
+        "containers": [{
+            "name": "check",
+            "image": settings.image,
+            "command": ["sh", "-c", script],
+            "env": env,
+            "resources": { "requests": { "cpu": "50m", "memory": "32Mi" }, "limits": { "memory": "256Mi" } },
+            "securityContext": { "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } },
+        }],
+    })
+}
+
+/// The labels of every pod of a check.
+pub(super) fn labels() -> Value {
+    json!({ "app": "psk-verify" })
+}
+
+/// A pod that a check makes.
+pub(super) fn pod(name: &str, spec: &Value) -> Value {
+    let mut spec = spec.clone();
+    spec["activeDeadlineSeconds"] = json!(ABANDONED.as_secs());
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "name": name, "labels": labels() },
+        "spec": spec,
+    })
+}
