@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use psk::aws::{Aws, Identity, Session, Target};
 use psk::control_plane::cluster::{Access as Reached, Facts};
@@ -59,7 +58,7 @@ struct ApiServer {
 }
 
 impl ApiServer {
-    fn start(assets: &Path) -> Self {
+    fn start(assets: &Path, lab: &Served) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let [clients, peers, secure] = [(); 3].map(|()| free_port());
@@ -131,16 +130,10 @@ impl ApiServer {
                 .arg(at("webhook.json")),
             &at("kube-apiserver.log"),
         );
-        let began = Instant::now();
         let certificate = at("certificates").join("apiserver.crt");
-        while TcpStream::connect(("127.0.0.1", secure)).is_err() || !certificate.exists() {
-            assert!(
-                began.elapsed() < START,
-                "{}",
-                told(&at("kube-apiserver.log"))
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        lab.wait_until(|| {
+            TcpStream::connect(("127.0.0.1", secure)).is_ok() && certificate.exists()
+        });
         let authority = fs::read(certificate).unwrap();
         Self {
             endpoint: Endpoint {
@@ -166,15 +159,6 @@ fn start(command: &mut Command, log: &Path) -> Program {
         .stdout(log.try_clone().unwrap())
         .stderr(log);
     Program(command.spawn().unwrap())
-}
-
-fn told(log: &Path) -> String {
-    let mut text = String::new();
-    fs::File::open(log)
-        .unwrap()
-        .read_to_string(&mut text)
-        .unwrap();
-    text
 }
 
 /// Karpenter's kinds, as small as definitions can be.
@@ -320,7 +304,7 @@ fn a_real_api_server_takes_the_baseline_twice_the_second_time_without_change() {
     };
     let files = Files::small();
     let lab = Served::start(world_of(&files, "current"), r#"{"rules":[]}"#);
-    let server = ApiServer::start(&assets);
+    let server = ApiServer::start(&assets, &lab);
     let cluster = cluster(&files);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {

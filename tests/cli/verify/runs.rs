@@ -33,9 +33,11 @@ fn checks_are_written_as_junit_a_suite_for_each_cluster() {
 
 /// Where psk lets time pass: to back off, to ask again, to keep to a pace, and to a deadline. Nowhere
 /// does it wait a fixed time for something to be done.
-const WAIT: [&str; 7] = [
+const WAIT: [&str; 9] = [
     "aws/pace.rs",
+    "cli/release.rs",
     "fanout/engine.rs",
+    "github/client.rs",
     "kubernetes/access.rs",
     "kubernetes/watch.rs",
     "onepassword/connect.rs",
@@ -52,6 +54,7 @@ fn nothing_waits_a_fixed_time() {
     };
     let found: Vec<_> = contents(&src)
         .into_iter()
+        .filter(|(path, _)| !path.ends_with("tests.rs"))
         .filter(|(_, bytes)| sleeps(&String::from_utf8_lossy(bytes)))
         .map(|(path, _)| path.strip_prefix(&src).unwrap().display().to_string())
         .collect();
