@@ -303,6 +303,24 @@ fn the_orb_deploys_what_was_approved_part_by_part_and_seals_it() {
     assert_eq!(again.code, Some(13), "{}", again.log);
 }
 
+/// A file's references are filled in, and the log tells none of the values.
+#[test]
+fn the_orb_injects_a_file() {
+    let files = Files::small().with(
+        "settings.tpl",
+        "client = {{ op://empc-lab/svc-auth0/pskctl-cli-client-id }}\n",
+    );
+    let lab = Served::start(world_of(&files, "current"), "{}");
+    let parameters = [("input", "settings.tpl"), ("output", "settings")];
+    let ended = Step::of_orbs("inject", &parameters, &files, &lab).run(&lab);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let injected = fs::read_to_string(files.root().join("settings")).unwrap();
+    assert_eq!(
+        injected,
+        format!("client = {CANARY}-pskctl-cli-client-id\n")
+    );
+}
+
 /// What runs by the clock only looks, and its job is red where something isn't as it should be.
 #[test]
 fn the_orbs_nightly_steps_tell_what_is_wrong() {
