@@ -368,11 +368,12 @@ pub(super) async fn run_checks(
     };
     let mut warnings = Vec::new();
     let notify = &pipeline.notify;
-    match tell::slack(notify, wish.mode, secrets.as_ref(), &world.env, about) {
+    let known = secrets.as_ref();
+    match tell::slack(notify, wish.mode, known, &world.env, about, stop.clone()) {
         Ok(message) => listeners.extend(message.map(|m| Box::new(m) as Box<dyn Listener>)),
         Err(why) => warnings.push(format!("Slack isn't told of this run: {why}")),
     }
-    match tell::traces(&world.env) {
+    match tell::traces(&world.env, stop.clone()) {
         Ok(Some(traces)) => {
             listeners.push(Box::new(traces));
             work = work.telling_calls(true);
@@ -437,7 +438,7 @@ pub(super) async fn run_checks(
                     // A file that can't be read is as good as none: the release is made all the same.
                     notes: std::fs::read_to_string(notes).unwrap_or_default(),
                 };
-                let release = GitHubRelease::new(github.clone(), content);
+                let release = GitHubRelease::new(github.clone(), content, stop.clone());
                 listeners.push(Box::new(release));
             }
             let sink = Arc::new(CommitStatuses { github, commit });

@@ -2,6 +2,7 @@
 
 use super::{Context, Error};
 use crate::env::Env;
+use crate::fanout::Stop;
 use crate::inventory::{Notify, Pipeline, Reference, Secrets};
 use crate::report::{ReportError, SlackAbout, SlackMessage, TraceSettings, Traces};
 use crate::rollout::Mode;
@@ -25,6 +26,7 @@ pub(super) fn slack(
     secrets: Option<&Secrets>,
     env: &Env,
     about: SlackAbout,
+    stop: Stop,
 ) -> Result<Option<SlackMessage>, String> {
     let (Some(channel), Some(reference), Some(secrets)) =
         (&notify.slack_channel, &notify.slack_token, secrets)
@@ -40,15 +42,20 @@ pub(super) fn slack(
         None => return Err(format!("{reference} wasn't asked for")),
     };
     let slack = Slack::new(env, token).map_err(|error| error.to_string())?;
-    Ok(Some(SlackMessage::start(slack, channel.clone(), about)))
+    Ok(Some(SlackMessage::start(
+        slack,
+        channel.clone(),
+        about,
+        stop,
+    )))
 }
 
 /// The trace, where the environment wants one.
 ///
 /// # Errors
 /// Why there is none although it wants one.
-pub(super) fn traces(env: &Env) -> Result<Option<Traces>, String> {
-    Ok(TraceSettings::from_env(env)?.map(Traces::new))
+pub(super) fn traces(env: &Env, stop: Stop) -> Result<Option<Traces>, String> {
+    Ok(TraceSettings::from_env(env)?.map(|settings| Traces::new(settings, stop)))
 }
 
 /// Tells on standard error who couldn't be told; and whether psk has to end otherwise because of it.

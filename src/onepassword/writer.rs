@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use super::access::{OnePassword, pause};
 use super::error::Error;
@@ -17,6 +17,9 @@ use super::model::{FieldChange, Item, NewField, NewItem};
 
 /// How often an item is written at most before it counts as failed.
 const ATTEMPTS: u32 = 8;
+
+/// How many items are read at once: a run may be over hundreds of clusters.
+const READERS: usize = 16;
 
 /// The kind of item that outputs are kept in.
 const CATEGORY: &str = "API_CREDENTIAL";
@@ -79,6 +82,7 @@ pub struct Writer {
     onepassword: Arc<dyn OnePassword>,
     vault: String,
     id: OnceCell<String>,
+    readers: Semaphore,
     turn: Mutex<()>,
 }
 
@@ -89,6 +93,7 @@ impl Writer {
             onepassword,
             vault: vault.to_owned(),
             id: OnceCell::new(),
+            readers: Semaphore::new(READERS),
             turn: Mutex::default(),
         }
     }
@@ -117,6 +122,8 @@ impl Writer {
     /// There are several, or 1Password's own.
     pub async fn read(&self, title: &str) -> Result<Option<Item>, WriteError> {
         let vault = self.find().await?;
+        // It is never closed.
+        let _reader = self.readers.acquire().await;
         let id = find_title(&*self.onepassword, &self.vault, vault, title)
             .await?
             .map_err(WriteError::Ambiguous)?;

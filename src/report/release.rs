@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::time::timeout;
 
 use super::listener::{Listener, ReportError};
 use crate::event::{Event, Stamped};
+use crate::fanout::Stop;
 use crate::github::{GitHub, GitHubError, NewRelease, NotedCommit, Release};
 
 /// How long the end of a run waits for it.
@@ -33,15 +33,17 @@ pub struct GitHubRelease {
     github: GitHub,
     content: Content,
     held: bool,
+    stop: Stop,
 }
 
 impl GitHubRelease {
-    /// The release of that tag.
-    pub fn new(github: GitHub, content: Content) -> Self {
+    /// The release of that tag, by a run that may be stopped.
+    pub fn new(github: GitHub, content: Content, stop: Stop) -> Self {
         Self {
             github,
             content,
             held: false,
+            stop,
         }
     }
 
@@ -151,8 +153,8 @@ impl Listener for GitHubRelease {
         if !self.held {
             return Ok(());
         }
-        let published = timeout(PATIENCE, self.publish()).await;
-        published.unwrap_or_else(|_| {
+        let published = self.stop.within(PATIENCE, self.publish()).await;
+        published.unwrap_or_else(|| {
             let cause = "GitHub didn't answer in time".to_owned();
             Err(self.untold(cause, "run again, or make it by hand"))
         })

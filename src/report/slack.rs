@@ -10,22 +10,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::aggregate::{Aggregate, Tally};
 use super::listener::{Listener, ReportError};
 use super::words;
 use crate::event::{Event, Failure, Interruption, Outcome, Stamped};
+use crate::fanout::Stop;
 use crate::slack::{Posted, Slack, SlackError, escaped};
 use crate::text::count;
 
 /// The shortest time between two changes of the message: Slack lets a method of its tier 3 be called fifty
 /// times a minute, and several runs may share a bot.
 const PACE: Duration = Duration::from_secs(5);
-/// How long the end of a run waits for Slack, and how long after an interruption: the run must end within
-/// ten seconds.
+/// How long the end of a run waits for Slack.
 const PATIENCE: Duration = Duration::from_secs(20);
-const AFTER_SIGNAL: Duration = Duration::from_millis(1500);
 /// Failed clusters that are named, and how much of a cause is told.
 const NAMED: usize = 5;
 const CAUSE: usize = 200;
@@ -52,16 +51,18 @@ pub struct SlackMessage {
     telling: Telling,
     text: watch::Sender<Option<String>>,
     task: Option<JoinHandle<Result<(), SlackError>>>,
+    stop: Stop,
 }
 
 impl SlackMessage {
-    /// A message in that channel.
-    pub fn start(slack: Slack, channel: String, about: About) -> Self {
+    /// A message in that channel, of a run that may be stopped.
+    pub fn start(slack: Slack, channel: String, about: About, stop: Stop) -> Self {
         let (text, texts) = watch::channel(None);
         Self {
             telling: Telling::new(about),
             text,
             task: Some(tokio::spawn(keep_posted(slack, channel, texts))),
+            stop,
         }
     }
 }
@@ -229,15 +230,11 @@ impl Listener for SlackMessage {
         let Some(mut task) = self.task.take() else {
             return Ok(());
         };
-        let limit = match self.telling.interrupted {
-            Some(_) => AFTER_SIGNAL,
-            None => PATIENCE,
-        };
-        let (cause, next) = match timeout(limit, &mut task).await {
-            Ok(Ok(Ok(()))) => return Ok(()),
-            Ok(Ok(Err(error))) => (error.to_string(), error.next()),
-            Ok(Err(panicked)) => (panicked.to_string(), "report this as a bug"),
-            Err(_) => {
+        let (cause, next) = match self.stop.within(PATIENCE, &mut task).await {
+            Some(Ok(Ok(()))) => return Ok(()),
+            Some(Ok(Err(error))) => (error.to_string(), error.next()),
+            Some(Err(panicked)) => (panicked.to_string(), "report this as a bug"),
+            None => {
                 task.abort();
                 (
                     "no answer came in time".to_owned(),

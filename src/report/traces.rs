@@ -26,6 +26,7 @@ use opentelemetry_sdk::trace::{
 use super::listener::{Listener, ReportError};
 use crate::env::Env;
 use crate::event::{ClusterRef, Event, MadeCall, Outcome, RunStarted, Stamped};
+use crate::fanout::Stop;
 use crate::proxy;
 use crate::web::innermost;
 
@@ -33,8 +34,6 @@ use crate::web::innermost;
 const BATCH: usize = 512;
 /// How long sending may take, unless the variables say otherwise.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long it may take after an interruption: the run must end within ten seconds.
-const AFTER_SIGNAL: Duration = Duration::from_millis(1500);
 
 /// Where traces go, by the standard variables.
 #[derive(Clone)]
@@ -175,7 +174,7 @@ pub struct Traces {
     run: Option<Context>,
     places: BTreeMap<String, ClusterRef>,
     clusters: BTreeMap<String, Open>,
-    interrupted: bool,
+    stop: Stop,
 }
 
 /// A cluster under way.
@@ -185,8 +184,8 @@ struct Open {
 }
 
 impl Traces {
-    /// Sends it there.
-    pub fn new(settings: TraceSettings) -> Self {
+    /// Sends a run that may be stopped there.
+    pub fn new(settings: TraceSettings, stop: Stop) -> Self {
         let ended = Ended::default();
         let provider = SdkTracerProvider::builder()
             .with_resource(resource(&settings))
@@ -200,7 +199,7 @@ impl Traces {
             run: None,
             places: BTreeMap::new(),
             clusters: BTreeMap::new(),
-            interrupted: false,
+            stop,
         }
     }
 
@@ -377,8 +376,7 @@ impl Listener for Traces {
             Event::ClusterFinished(finished) => {
                 self.end_of_cluster(&finished.cluster, &finished.outcome, at);
             }
-            Event::RunFinished { interrupted, .. } => {
-                self.interrupted = interrupted.is_some();
+            Event::RunFinished { .. } => {
                 if let Some(run) = self.run.take() {
                     run.span().end_with_timestamp(at);
                 }
@@ -388,12 +386,9 @@ impl Listener for Traces {
     }
 
     async fn finish(&mut self) -> Result<(), ReportError> {
-        let limit = match self.interrupted {
-            true => AFTER_SIGNAL,
-            false => self.settings.timeout + Duration::from_secs(1),
-        };
-        let sent = tokio::time::timeout(limit, self.send()).await;
-        let sent = sent.unwrap_or_else(|_| Err("no answer came in time".to_owned()));
+        let limit = self.settings.timeout + Duration::from_secs(1);
+        let sent = self.stop.within(limit, self.send()).await;
+        let sent = sent.unwrap_or_else(|| Err("no answer came in time".to_owned()));
         // Nothing is left in it to be flushed.
         drop(self.provider.shutdown());
         sent.map_err(|cause| ReportError::Untold {
@@ -476,7 +471,7 @@ mod tests {
 
     #[test]
     fn spans_are_nested_from_the_run_to_the_call() {
-        let mut traces = Traces::new(settings(&[ENDPOINT]).unwrap().unwrap());
+        let mut traces = Traces::new(settings(&[ENDPOINT]).unwrap().unwrap(), Stop::default());
         testing::all_outcomes()
             .iter()
             .for_each(|event| traces.on(event));

@@ -261,6 +261,16 @@ async fn vaults_and_fields_that_cannot_be_told_apart_are_named() {
             })
             .into(),
     };
+    let (memory, writer) = vault(&[]).await;
+    let mut twin = memory.items.lock().unwrap()[0].clone();
+    twin.id = "j".into();
+    memory.items.lock().unwrap().push(twin);
+    let error = writer.write("t", &outputs(&BEFORE)).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "vault \"v\" has several items \"t\": i, j"
+    );
+
     let error = Change::needed(Some(&item), "t", &outputs(&BEFORE)).unwrap_err();
     assert_eq!(
         error.to_string(),
