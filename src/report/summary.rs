@@ -14,7 +14,11 @@ use super::words;
 use crate::event::{CheckOutcome, CheckResult, Failure, Stamped};
 use crate::reconcile::render::{render, render_applied};
 use crate::style::{Ink, Style};
-use crate::text::{count, visible};
+use crate::text::{count, shorten, visible};
+
+/// Columns that an output's value may take: a certificate is of no use on a screen, and all of it is in
+/// the report.
+const LONGEST_VALUE: usize = 80;
 
 /// Writes the summary when the run ends.
 pub struct Summary<W> {
@@ -148,7 +152,9 @@ fn details(cluster: &ClusterReport, run: &Run, style: &Style) -> Option<String> 
         let _ = writeln!(text, "  {}", visible(&words::outputs(outputs, run.dry_run)));
         let width = outputs.fields.keys().map(String::len).max().unwrap_or(0);
         for (name, value) in &outputs.fields {
-            let _ = writeln!(text, "    {:width$}  {}", visible(name), visible(value));
+            let value = visible(value);
+            let value = shorten(&value, LONGEST_VALUE, style.ellipsis());
+            let _ = writeln!(text, "    {:width$}  {value}", visible(name));
         }
     }
     if let Some(failure) = &cluster.failure {
