@@ -70,7 +70,7 @@ impl Call {
 
     /// Whether it may change what is kept. Sessions aren't: a client gets new ones.
     pub fn writes(&self) -> bool {
-        const READS: [&str; 7] = [
+        const READS: [&str; 8] = [
             "Describe",
             "Get",
             "List",
@@ -79,9 +79,12 @@ impl Call {
             "get ",
             "list ",
             "watch ",
+            "log ",
         ];
         let operation = &self.operation;
+        let is_tried = self.query("dryRun").is_some();
         !operation.is_empty()
+            && !is_tried
             && !crate::github::reads(operation)
             && !READS.iter().any(|prefix| operation.starts_with(prefix))
     }

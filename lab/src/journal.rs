@@ -20,6 +20,8 @@ pub struct Record {
     pub region: String,
     /// What was asked, as it was sent: method, path, query and body. Empty if it wasn't let in.
     pub request: String,
+    /// Whether it changes something, as far as its operation tells.
+    pub writes: bool,
     /// The HTTP status of the answer, or none if the connection was closed without one.
     pub status: Option<u16>,
     /// The permissions that the caller used, if the lab enforces them.
@@ -54,6 +56,7 @@ mod tests {
         let mut journal = Journal::default();
         for n in 0..CAPACITY + 2 {
             journal.add(Record {
+                writes: false,
                 service: "eks",
                 operation: n.to_string(),
                 account: String::new(),

@@ -192,6 +192,7 @@ impl Shared {
             account: call.account.clone(),
             region: call.region.clone(),
             request: call.as_sent(),
+            writes: call.writes(),
             status: status.map(|status| status.as_u16()),
             used,
         });
@@ -298,6 +299,7 @@ impl Shared {
             account: String::new(),
             region: String::new(),
             request: String::new(),
+            writes: false,
             status: Some(response.status().as_u16()),
             used: Vec::new(),
         });

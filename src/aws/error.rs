@@ -208,17 +208,29 @@ impl<T> Doing<T> for Result<T, BuildError> {
     }
 }
 
+/// A failure that may be that the thing asked for doesn't exist.
+pub trait NotFound {
+    /// Whether the service says that the thing doesn't exist.
+    fn is_not_found(&self) -> bool;
+}
+
+impl NotFound for CallError {
+    fn is_not_found(&self) -> bool {
+        self.is_not_found()
+    }
+}
+
 /// Reads an absent thing as `None`.
-pub trait OrAbsent<T> {
+pub trait OrAbsent<T, E> {
     /// `Ok(None)` where the service says that the thing doesn't exist.
     ///
     /// # Errors
     /// Every other failure.
-    fn or_absent(self) -> Result<Option<T>, CallError>;
+    fn or_absent(self) -> Result<Option<T>, E>;
 }
 
-impl<T> OrAbsent<T> for Result<T, CallError> {
-    fn or_absent(self) -> Result<Option<T>, CallError> {
+impl<T, E: NotFound> OrAbsent<T, E> for Result<T, E> {
+    fn or_absent(self) -> Result<Option<T>, E> {
         match self {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.is_not_found() => Ok(None),

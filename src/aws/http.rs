@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::CallError;
 use super::pace::Pacer;
@@ -34,10 +34,43 @@ const IDLE: Duration = Duration::from_secs(10);
 
 /// How many requests may be under way at once in a process that may have this many files open. Each
 /// has a connection of its own, which takes two files where both its ends are in this process, as
-/// with `--lab`. As many again are left to connections that wait for their next request.
+/// with `--lab`. As many again are left to connections that wait for their next request, and half of
+/// all to what is no request to AWS.
 fn most_under_way(open_files: u64) -> usize {
-    let most = open_files.saturating_sub(OTHER_FILES) / 4;
+    let most = open_files.saturating_sub(OTHER_FILES) / 8;
     usize::try_from(most.clamp(1, MOST_UNDER_WAY)).unwrap_or(1)
+}
+
+/// How many connections to clusters a process has that may have this many files open. A quarter of the
+/// files is left: a lab in the same process listens for each cluster.
+fn most_to_clusters(open_files: u64) -> u32 {
+    let most = open_files.saturating_sub(OTHER_FILES) / 8;
+    u32::try_from(most.clamp(1, 8 * MOST_UNDER_WAY)).unwrap_or(1)
+}
+
+/// Room for connections to clusters' own APIs, which many clusters share.
+#[derive(Debug, Clone)]
+pub(crate) struct Room {
+    places: Arc<Semaphore>,
+    all: u32,
+}
+
+impl Room {
+    pub(super) fn new(open_files: u64) -> Self {
+        let all = most_to_clusters(open_files);
+        let places = usize::try_from(all).unwrap_or(1);
+        Self {
+            places: Arc::new(Semaphore::new(places)),
+            all,
+        }
+    }
+
+    /// Waits for room for so many connections, or for all that there is. `None` if there is none any
+    /// more, which doesn't happen. Whoever holds some must not wait for more.
+    pub(crate) async fn take(&self, connections: u32) -> Option<OwnedSemaphorePermit> {
+        let wanted = connections.min(self.all);
+        self.places.clone().acquire_many_owned(wanted).await.ok()
+    }
 }
 
 /// What every client of a run shares.
@@ -138,7 +171,21 @@ mod tests {
     #[test]
     fn requests_fit_into_the_files_that_may_be_open() {
         assert_eq!(most_under_way(0), 1);
-        assert_eq!(most_under_way(1024), 240);
+        assert_eq!(most_under_way(1024), 120);
         assert_eq!(most_under_way(u64::MAX), 1000);
+        assert_eq!(most_to_clusters(0), 1);
+        assert_eq!(most_to_clusters(1024), 120);
+        assert_eq!(most_to_clusters(u64::MAX), 8000);
+    }
+
+    #[tokio::test]
+    async fn who_wants_more_room_than_there_is_gets_all_of_it_alone() {
+        let room = Room::new(OTHER_FILES + 8 * 4);
+        let small = room.take(3).await;
+        assert!(small.is_some());
+        let mut large = Box::pin(room.take(100));
+        assert!(futures::poll!(&mut large).is_pending());
+        drop(small);
+        assert!(large.await.is_some());
     }
 }

@@ -13,18 +13,20 @@ use super::CallError;
 use crate::calls;
 
 /// One answer, and how deep in its chain of calls it was had.
-type Kept<V> = Arc<OnceCell<(Result<V, CallError>, u32)>>;
+type Kept<V, E> = Arc<OnceCell<(Result<V, E>, u32)>>;
+
+/// Answers, and when each was asked for.
+type Asked<K, V, E> = HashMap<K, (Instant, Kept<V, E>)>;
 
 /// A value per key, fetched by whoever asks first while the others wait. A failure is kept as
 /// well: what AWS refused to one cluster it isn't asked again by the next.
 #[derive(Debug)]
-pub struct Memo<K, V> {
-    /// Answers, and when each was asked for.
-    kept: Mutex<HashMap<K, (Instant, Kept<V>)>>,
+pub struct Memo<K, V, E = CallError> {
+    kept: Mutex<Asked<K, V, E>>,
     fresh_for: Option<Duration>,
 }
 
-impl<K, V> Default for Memo<K, V> {
+impl<K, V, E> Default for Memo<K, V, E> {
     fn default() -> Self {
         Self {
             kept: Mutex::default(),
@@ -33,7 +35,7 @@ impl<K, V> Default for Memo<K, V> {
     }
 }
 
-impl<K, V> Memo<K, V> {
+impl<K, V, E> Memo<K, V, E> {
     /// A memo whose values are fetched again by whoever asks later than that.
     pub fn fresh_for(age: Duration) -> Self {
         Self {
@@ -43,14 +45,14 @@ impl<K, V> Memo<K, V> {
     }
 }
 
-impl<K: Eq + Hash, V: Clone> Memo<K, V> {
+impl<K: Eq + Hash, V: Clone, E: Clone> Memo<K, V, E> {
     /// The value for `key`, from `fetch` if no one has asked for it yet.
     ///
     /// # Errors
     /// What `fetch` failed with, whoever's it was.
-    pub async fn get<F>(&self, key: K, fetch: impl FnOnce() -> F) -> Result<V, CallError>
+    pub async fn get<F>(&self, key: K, fetch: impl FnOnce() -> F) -> Result<V, E>
     where
-        F: Future<Output = Result<V, CallError>>,
+        F: Future<Output = Result<V, E>>,
     {
         let cell = {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,6 +10,6 @@ mod presign;
 mod recorder;
 mod session;
 
-pub use error::{CallError, Doing, OrAbsent};
+pub use error::{CallError, Doing, NotFound, OrAbsent};
 pub use memo::Memo;
 pub use session::{Aws, Identity, Session, Target};

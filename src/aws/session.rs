@@ -15,7 +15,7 @@ use aws_types::region::Region;
 
 use super::credentials::{self, AssumedRole};
 use super::error::{CallError, Doing};
-use super::http::Http;
+use super::http::{Http, Room};
 use super::memo::Memo;
 use super::pace::Pacer;
 use super::presign::Signer;
@@ -139,6 +139,7 @@ impl Identity {
 pub struct Aws {
     config: SdkConfig,
     http: Http,
+    room: Room,
     env: Env,
     base: SharedCredentialsProvider,
     identity: Identity,
@@ -194,6 +195,7 @@ impl Aws {
         Ok(Self {
             config,
             http,
+            room: Room::new(open_files),
             env,
             base,
             identity,
@@ -311,6 +313,7 @@ impl Aws {
                 endpoint: endpoint(&self.env, "STS"),
             },
             env: self.env.clone(),
+            room: self.room.clone(),
             eks: client!(aws_sdk_eks, "eks", "EKS"),
             ec2: client!(aws_sdk_ec2, "ec2", "EC2"),
             ssm: client!(aws_sdk_ssm, "ssm", "SSM"),
@@ -369,6 +372,7 @@ struct Inner {
     target: Target,
     identity: Signer,
     env: Env,
+    room: Room,
     eks: aws_sdk_eks::Client,
     ec2: aws_sdk_ec2::Client,
     ssm: aws_sdk_ssm::Client,
@@ -394,6 +398,11 @@ impl Session {
     /// The environment that the run was started in.
     pub fn env(&self) -> &Env {
         &self.0.env
+    }
+
+    /// Room for connections to clusters' own APIs, shared by all sessions of a run.
+    pub(crate) fn room(&self) -> &Room {
+        &self.0.room
     }
 
     /// Elastic Kubernetes Service.

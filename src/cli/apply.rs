@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::checks::CheckArgs;
 use super::release::ReleaseArgs;
 use super::run::{self, ForceUpgrade, GateArgs, Rollout, RunArgs, WaitArgs, Wish};
 use super::{Context, Error};
@@ -16,7 +17,7 @@ use crate::rollout::saved::SavedPlan;
 /// Asks the role's gate and proves by a commit status that the role holds the release, as psk fanout
 /// does. A saved plan is applied only if nothing that it builds on has moved: neither a cluster nor its
 /// settings nor what AWS has on offer. Otherwise psk changes nothing, says what has moved and ends with
-/// exit code 13.
+/// exit code 13. Once a cluster is what it should be, psk checks that it works.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["plan", "role", "cluster"]))]
 pub(super) struct Args {
@@ -38,6 +39,8 @@ pub(super) struct Args {
     #[command(flatten)]
     force: ForceUpgrade,
     #[command(flatten)]
+    checks: CheckArgs,
+    #[command(flatten)]
     wait: WaitArgs,
     #[command(flatten)]
     release: ReleaseArgs,
@@ -46,6 +49,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error> {
+    let checks = args.checks.chosen()?;
     let saved = args.plan.as_deref().map(SavedPlan::read).transpose();
     let saved = saved.map_err(|error| Error::usage(error.to_string(), error.next()))?;
     let mut wish = Wish {
@@ -77,7 +81,9 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         wish.force_upgrade.clone_from(&saved.force_upgrade);
         wish.saved = Some(saved);
     }
-    let exit: Exit = run::run(wish, args.run, context).await?.exit();
+    let exit: Exit = run::run_checks(wish, checks, args.run, context)
+        .await?
+        .exit();
     Ok(exit.into())
 }
 

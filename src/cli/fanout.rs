@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::checks::CheckArgs;
 use super::release::ReleaseArgs;
 use super::run::{self, GateArgs, Rollout, RunArgs, WaitArgs, Wish};
 use super::{Context, Error};
@@ -11,9 +12,10 @@ use crate::rollout::Mode;
 /// Take every cluster of a role to what its settings ask for.
 ///
 /// Asks the role's gate, then reads each cluster as it is, compares it with its settings, makes the
-/// changes and waits until they have settled, in all clusters at once as far as the role's rollout lets
-/// it, and proves by a commit status that the role holds the release. Tells what changed, cluster by
-/// cluster, then a table. What an interrupted run has left under way is gone on with.
+/// changes, waits until they have settled and checks that the cluster works, in all clusters at once as
+/// far as the role's rollout lets it, and proves by a commit status that the role holds the release.
+/// Tells what changed, cluster by cluster, then a table. What an interrupted run has left under way is
+/// gone on with.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The role (release tier) to run over.
@@ -34,6 +36,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "REASON", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     force_upgrade: Option<String>,
     #[command(flatten)]
+    checks: CheckArgs,
+    #[command(flatten)]
     wait: WaitArgs,
     #[command(flatten)]
     release: ReleaseArgs,
@@ -42,6 +46,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error> {
+    let checks = args.checks.chosen()?;
     let wish = Wish {
         command: "fanout",
         role: Some(args.role),
@@ -60,5 +65,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
             wait_for_gate: args.gate.wait_for_gate,
         }),
     };
-    Ok(run::run(wish, args.run, context).await?.exit().into())
+    Ok(run::run_checks(wish, checks, args.run, context)
+        .await?
+        .exit()
+        .into())
 }

@@ -13,6 +13,7 @@ use super::pipeline::{note_on_stderr, put};
 use super::{Context, Error};
 use crate::exit::Exit;
 use crate::inventory::{ClusterView, FileKind, Inventory, Selection};
+use crate::kubernetes;
 use crate::pipeline::circlepipe;
 use crate::text::count;
 
@@ -99,7 +100,11 @@ impl From<Kind> for FileKind {
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error> {
     let text = match args.command {
-        Command::Check => check(&Inventory::load(context.root())?),
+        Command::Check => {
+            let inventory = Inventory::load(context.root())?;
+            kubernetes::check_teams(&inventory, &inventory.everything())?;
+            check(&inventory)
+        }
         Command::Show {
             role,
             cluster,

@@ -1,4 +1,7 @@
-//! `psk lab` and `--lab`: rehearsing against the simulated world. The only file that knows it.
+//! `psk lab` and `--lab`: rehearsing against the simulated world. The only file that knows it; what
+//! stands in for helm there is below it.
+
+mod helm;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,8 +11,8 @@ use std::time::Duration;
 use clap::{Subcommand, ValueEnum};
 use psk_lab::faults::Faults;
 use psk_lab::seed::{
-    ClusterSeed, CommitSeed, IdentityProviderSeed, NodeGroupSeed, RepositorySeed, Secret, Seed,
-    SlackSeed, Start,
+    ClusterSeed, CommitSeed, IdentityProviderSeed, KarpenterSeed, NodeGroupSeed, RepositorySeed,
+    SEEDED_FILE_SYSTEM, Secret, Seed, SlackSeed, Start,
 };
 use psk_lab::{Lab, Options, authorization, plausible, state};
 use secrecy::ExposeSecret;
@@ -24,6 +27,7 @@ use crate::env::Env;
 use crate::exit::Exit;
 use crate::fanout::{Stop, stop_on_signals};
 use crate::inventory::{Cluster, Inventory, Notify, WorkloadIdentity};
+use crate::kubernetes::baseline::Inside;
 use crate::release::{Given, Release, checkout};
 
 /// Rehearse in a simulated world instead of AWS and 1Password.
@@ -125,16 +129,28 @@ enum Command {
         #[arg(last = true, required = true, value_name = "COMMAND")]
         command: Vec<String>,
     },
+    /// Stand in for the helm CLI against a cluster of the lab.
+    #[command(hide = true, disable_help_flag = true, disable_version_flag = true)]
+    Helm {
+        /// What helm would be given.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error> {
-    let inventory = Inventory::load(context.root())?;
+    let inventory = match &args.command {
+        Command::Helm { arguments } => return helm::run(arguments, context).await,
+        Command::Up { .. } | Command::Run { .. } => Inventory::load(context.root())?,
+    };
     match args.command {
+        Command::Helm { .. } => Ok(Exit::Done.into()),
         Command::Up { port, start, world } => {
             let stop = Stop::default();
             stop_on_signals(stop.clone())?;
             let (lab, exports) = start_lab(start, &world, port, &inventory, context).await?;
-            for (name, value) in exports {
+            let helm = helm::stand_in()?;
+            for (name, value) in exports.into_iter().chain([helm.export()]) {
                 println!("export {name}={value}");
             }
             stop.wind_down().cancelled().await;
@@ -147,7 +163,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
             command,
         } => {
             let (lab, exports) = start_lab(start, &world, 0, &inventory, context).await?;
-            let env = in_lab(context.env.clone(), exports);
+            let helm = helm::stand_in()?;
+            let env = in_lab(context.env.clone(), exports, &helm);
             let status = run_command(&command, &env).await;
             lab.stop().await.map_err(lab_error)?;
             status
@@ -183,7 +200,8 @@ async fn run_command(command: &[String], env: &Env) -> Result<ExitCode, Error> {
 pub(super) struct World {
     /// The environment to reach it by.
     pub(super) env: Env,
-    lab: Option<Lab>,
+    /// The lab, and its stand-in for helm.
+    lab: Option<(Lab, helm::StandIn)>,
 }
 
 impl World {
@@ -198,23 +216,24 @@ impl World {
             return Ok(Self { env, lab: None });
         };
         let (lab, exports) = start_lab(start, &args.world, 0, inventory, context).await?;
+        let helm = helm::stand_in()?;
         Ok(Self {
-            env: in_lab(env, exports),
-            lab: Some(lab),
+            env: in_lab(env, exports, &helm),
+            lab: Some((lab, helm)),
         })
     }
 
     /// Stops the lab, if there is one, and keeps its world where it should be kept.
     pub(super) async fn leave(self) -> Result<(), Error> {
         match self.lab {
-            Some(lab) => lab.stop().await.map_err(lab_error),
+            Some((lab, _helm)) => lab.stop().await.map_err(lab_error),
             None => Ok(()),
         }
     }
 }
 
 /// The environment with nothing in it that leads out of the lab.
-fn in_lab(env: Env, exports: Vec<(String, String)>) -> Env {
+fn in_lab(env: Env, exports: Vec<(String, String)>, helm: &helm::StandIn) -> Env {
     let leads_out = |name: &str| {
         [
             "AWS_",
@@ -241,6 +260,7 @@ fn in_lab(env: Env, exports: Vec<(String, String)>) -> Env {
                 .iter()
                 .any(|proxy| name.eq_ignore_ascii_case(proxy))
     };
+    let exports = exports.into_iter().chain([helm.export()]);
     env.without(leads_out).with(exports)
 }
 
@@ -468,7 +488,7 @@ fn seed(start: LabStart, inventory: &Inventory) -> Result<Seed, Error> {
         clusters: clusters
             .iter()
             .map(|cluster| cluster_seed(cluster, &inventory.pipeline().name))
-            .collect(),
+            .collect::<Result<_, _>>()?,
         secrets,
         home: None,
         repository: None,
@@ -512,12 +532,16 @@ fn clusters(inventory: &Inventory) -> Result<(Vec<Cluster>, Vec<Secret>), Error>
     Ok((clusters, secrets))
 }
 
-fn cluster_seed(cluster: &Cluster, pipeline: &str) -> ClusterSeed {
+fn cluster_seed(cluster: &Cluster, pipeline: &str) -> Result<ClusterSeed, Error> {
     let s = &cluster.settings;
-    ClusterSeed {
-        // What is inside the clusters isn't asked for yet.
-        objects: Vec::new(),
-        karpenter: None,
+    let inside = Inside::of(cluster, pipeline, SEEDED_FILE_SYSTEM)
+        .map_err(|error| Error::unexpected(error.to_string(), error.next))?;
+    Ok(ClusterSeed {
+        objects: inside.objects,
+        karpenter: Some(KarpenterSeed {
+            version: s.karpenter_chart_version.to_string(),
+            values: inside.karpenter,
+        }),
         name: cluster.name.to_string(),
         role: cluster.role.clone(),
         account: s.aws_account_id.to_string(),
@@ -568,5 +592,5 @@ fn cluster_seed(cluster: &Cluster, pipeline: &str) -> ClusterSeed {
             groups_claim: s.oidc_groups_claim.clone(),
         }),
         karpenter_policies: control_plane::karpenter_policies(s),
-    }
+    })
 }

@@ -19,6 +19,7 @@ use crate::event::{ClusterRef, Emitter, Event, Interruption, RunStarted};
 use crate::exit::Exit;
 use crate::fanout::{self, Engine, Order, Schedule, Stop, stop_on_signals};
 use crate::inventory::{self, Inventory, Role};
+use crate::kubernetes;
 use crate::pipeline::Shard;
 use crate::reconcile::Polling;
 use crate::release::mermaid;
@@ -214,6 +215,7 @@ pub(super) async fn run_checks(
     let inventory = Inventory::load(context.root())?;
     let role = role(&inventory, &wish)?;
     let selection = select::selection(&inventory, role, &named(&wish, role)?)?;
+    kubernetes::check_teams(&inventory, &selection)?;
     let promotion = mermaid::marked(inventory.roles(), &role.name);
     let mut listeners = args.report.listeners(promotion, context)?;
 
@@ -340,7 +342,10 @@ pub(super) async fn run_checks(
         () = stop.wind_down().cancelled() => None,
         place = outputs::place(wish.mode, &inventory, &clusters, &world.env, context) => place?,
     };
-    let mut work = ClusterWork::new(aws, clusters, wish.mode, intent).with_checks(checks);
+    let manifests = kubernetes::of_teams(&inventory, &clusters)?;
+    let mut work = ClusterWork::new(aws, clusters, wish.mode, intent)
+        .with_manifests(manifests)
+        .with_checks(checks);
     if let Some(place) = place {
         work = work.keeping_outputs(place);
     }

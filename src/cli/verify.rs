@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
+use super::checks::CheckArgs;
 use super::run::{self, RunArgs, Wish};
 use super::{Context, Error};
 use crate::reconcile::Polling;
 use crate::rollout::Mode;
-use crate::verify::{CHECKS, Chosen};
+use crate::verify::CHECKS;
 
 /// Check that a role's clusters, or one cluster, work.
 ///
@@ -26,12 +27,8 @@ pub(super) struct Args {
     /// The one cluster to verify.
     #[arg(long, value_name = "CLUSTER")]
     cluster: Option<String>,
-    /// Run only this check; may be given more than once.
-    #[arg(long, value_name = "NAME")]
-    only: Vec<String>,
-    /// Don't run this check; may be given more than once.
-    #[arg(long, value_name = "NAME")]
-    skip: Vec<String>,
+    #[command(flatten)]
+    checks: CheckArgs,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -45,17 +42,7 @@ fn checks() -> String {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error> {
-    let chosen = Chosen {
-        only: args.only,
-        skip: args.skip,
-    };
-    if let [first, ..] = chosen.unknown()[..] {
-        let names: Vec<_> = CHECKS.iter().map(|check| check.name).collect();
-        return Err(Error::usage(
-            format!("there is no check {first:?}"),
-            format!("the checks are {}", names.join(", ")),
-        ));
-    }
+    let chosen = args.checks.chosen()?;
     let wish = Wish {
         command: "verify",
         role: args.role,

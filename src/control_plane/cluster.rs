@@ -8,6 +8,7 @@ use aws_sdk_eks::types::{Cluster as Described, ClusterStatus};
 
 use super::iam_role::{PASSED_TO_EKS, Role};
 use super::network::Subnets;
+use super::stamp::Stamp;
 use super::{Shared, Tags, tags};
 use crate::aws::{CallError, Doing, OrAbsent, Session};
 use crate::inventory::EksVersion;
@@ -102,9 +103,11 @@ pub struct Facts {
     /// How it is reached.
     pub access: Access,
     /// What psk noted on it when it last applied it; see [`super::stamp`].
-    pub applied: Option<String>,
+    pub applied: Option<Stamp>,
     /// Whether psk made it.
     pub made_by_psk: bool,
+    /// Whether it is being deleted.
+    pub is_going: bool,
 }
 
 /// How a cluster is reached.
@@ -206,8 +209,9 @@ impl Resource for Cluster {
             arn: observed.arn.clone(),
             version: observed.version,
             access: observed.access.clone().unwrap_or_default(),
-            applied: observed.tags.get(super::stamp::TAG).cloned(),
+            applied: Stamp::among(&observed.tags),
             made_by_psk: tags::fate(&observed.tags) == Fate::Remove,
+            is_going: observed.status == ClusterStatus::Deleting,
         }
     }
 

@@ -45,4 +45,4 @@ pub use grants::grants;
 pub use place::Place;
 pub use shared::Shared;
 pub use tags::Tags;
-pub use wanted::karpenter_policies;
+pub use wanted::{karpenter_policies, tags};

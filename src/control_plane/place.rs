@@ -1,6 +1,7 @@
 //! Where a cluster is, and the ARNs that follow from names there.
 
 use crate::aws::Target;
+use crate::inventory::Settings;
 
 /// The account and region that a cluster is in, and its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,18 @@ pub struct Place {
 }
 
 impl Place {
+    /// Where the cluster of these settings is.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            target: Target {
+                account: settings.aws_account_id.to_string(),
+                region: settings.aws_region.to_string(),
+                assume_role: settings.aws_assume_role.to_string(),
+            },
+            cluster: settings.cluster_name.to_string(),
+        }
+    }
+
     /// ARN of the cluster.
     pub fn cluster_arn(&self) -> String {
         self.target.arn("eks", &format!("cluster/{}", self.cluster))

@@ -63,9 +63,14 @@ pub struct Facts {
     pub arn: String,
 }
 
+/// Name of the queue of a cluster.
+pub fn name(cluster: &str) -> String {
+    format!("Karpenter-{cluster}")
+}
+
 /// What others may know of the queue of a cluster, which follows from the cluster's name.
 pub(super) fn facts(target: &Target, cluster: &str) -> Facts {
-    let name = format!("Karpenter-{cluster}");
+    let name = name(cluster);
     let arn = target.arn("sqs", &name);
     Facts { name, arn }
 }

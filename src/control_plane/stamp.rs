@@ -1,8 +1,9 @@
 //! What psk notes on a cluster once it has applied it: which settings, and what they came to for each
 //! resource. A later run tells by it whether the settings have changed since or somebody changed AWS.
 //!
-//! psk keeps no state of its own, so the note is a tag of the EKS cluster, which every plan reads
-//! anyway: digests, short enough for a tag's 256 characters.
+//! psk keeps no state of its own, so the note is two tags of the EKS cluster, which every plan reads
+//! anyway: digests, short enough for a tag's 256 characters, and what has no room in the one in the
+//! other.
 //! Source: EKS User Guide, "Organize Amazon EKS resources with tags", tag restrictions.
 
 use std::collections::BTreeMap;
@@ -11,14 +12,15 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
+use super::Tags;
 use crate::aws::{CallError, Doing, Session};
 use crate::reconcile::Intended;
 use crate::reconcile::plan::Cause;
 
-/// The tag's key.
-pub const TAG: &str = "psk-applied";
+/// The tags' keys. The note begins in the first and goes on in the next.
+pub const TAGS: [&str; 2] = ["psk-applied", "psk-applied-more"];
 
-/// Version of the tag's form.
+/// Version of the note's form.
 const FORM: &str = "1";
 
 /// Most characters of a tag's value.
@@ -42,7 +44,7 @@ pub struct Stamp {
     /// The commit that was rolled out, shortened; empty where none was known.
     commit: String,
     /// Digest of what was wanted, by the mark of the resource. Empty where there are too many
-    /// resources for a tag.
+    /// resources for the tags.
     wanted: BTreeMap<String, String>,
 }
 
@@ -58,10 +60,28 @@ impl Stamp {
             commit: commit.unwrap_or_default().chars().take(LONG).collect(),
             wanted: wanted.collect(),
         };
-        if stamp.to_string().len() > LONGEST {
+        if stamp.to_string().len() > LONGEST * TAGS.len() {
             stamp.wanted.clear();
         }
         stamp
+    }
+
+    /// The note that a cluster's tags hold; `None` where they hold none that can be read.
+    pub fn among(tags: &Tags) -> Option<Self> {
+        let parts = TAGS.map(|key| tags.get(key).map_or("", String::as_str));
+        parts.concat().parse().ok()
+    }
+
+    /// The note as tags, of which the later ones may be empty.
+    fn to_tags(&self) -> Tags {
+        let text = self.to_string();
+        let mut rest = text.as_str();
+        let mut next = || {
+            let (part, more) = rest.split_at_checked(LONGEST).unwrap_or((rest, ""));
+            rest = more;
+            part.to_owned()
+        };
+        TAGS.map(|key| (key.to_owned(), next())).into()
     }
 
     /// Whether both say the same but for the commit.
@@ -100,7 +120,7 @@ impl Stamp {
             .eks()
             .tag_resource()
             .resource_arn(cluster)
-            .tags(TAG, self.to_string())
+            .set_tags(Some(self.to_tags().into_iter().collect()))
             .send()
             .await
             .doing(|| format!("noting on {cluster} what was applied"))?;
@@ -181,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn it_survives_its_tag() {
+    fn it_survives_its_tags() {
         let text = stamp().to_string();
         assert!(text.starts_with("1/0123456789ab/c0ffee00c0ff/"), "{text}");
         assert_eq!(text.parse(), Ok(stamp()));
@@ -216,15 +236,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_for_a_tag_is_told_by_the_settings_alone() {
+    fn what_is_too_long_for_the_tags_is_told_by_the_settings_alone() {
         let many = |n| -> Vec<_> {
             (0..n)
                 .map(|i| intended(&format!("addon-{i}"), Some("aaaa11")))
                 .collect()
         };
-        let fits = Stamp::of(OLD, Some(OLD), &many(36));
-        assert!(fits.to_string().len() <= LONGEST && !fits.wanted.is_empty());
-        let bare = Stamp::of(OLD, Some(OLD), &many(40));
+        for count in [30, 38, 39, 60, 78] {
+            let fits = Stamp::of(OLD, Some(OLD), &many(count));
+            assert_eq!(fits.wanted.len(), count);
+            let tags = fits.to_tags();
+            assert!(tags.values().all(|value| value.len() <= LONGEST), "{count}");
+            assert_eq!(tags[TAGS[1]].is_empty(), count <= 38, "{count}");
+            assert_eq!(Stamp::among(&tags), Some(fits));
+        }
+        assert_eq!(Stamp::among(&Tags::new()), None);
+        let bare = Stamp::of(OLD, Some(OLD), &many(90));
         assert!(bare.wanted.is_empty());
         assert_eq!(bare.cause(OLD, &intended("x", Some("aaaa"))), Cause::Aws);
         assert_eq!(

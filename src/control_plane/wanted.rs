@@ -9,19 +9,11 @@ use super::addon_defaults::addon_configuration;
 use super::base::Intent;
 use super::node_group::{self, Scaling, Taint};
 use super::{Place, Tags, addon, cluster, karpenter_policy, roles};
-use crate::aws::Target;
 use crate::inventory::{self, EksVersion, Settings};
 
 /// What Karpenter's controller may do in a cluster of psk's making: the policies of its role by name.
 pub fn karpenter_policies(settings: &Settings) -> BTreeMap<String, Value> {
-    let place = Place {
-        target: Target {
-            account: settings.aws_account_id.to_string(),
-            region: settings.aws_region.to_string(),
-            assume_role: settings.aws_assume_role.to_string(),
-        },
-        cluster: settings.cluster_name.to_string(),
-    };
+    let place = Place::of(settings);
     let nodes = place.iam(&format!("role/{}", roles::karpenter_node_role_name(&place)));
     let mut policies = BTreeMap::from(karpenter_policy::of_the_cluster(&place));
     policies.insert(
@@ -35,7 +27,7 @@ pub fn karpenter_policies(settings: &Settings) -> BTreeMap<String, Value> {
 }
 
 /// The tags that everything gets. A key that the settings set too is the settings'.
-pub(super) fn tags(cluster: &inventory::Cluster, pipeline: &str) -> Tags {
+pub fn tags(cluster: &inventory::Cluster, pipeline: &str) -> Tags {
     let name = cluster.settings.cluster_name.to_string();
     let mut tags = Tags::from([
         ("pipeline".to_owned(), pipeline.to_owned()),

@@ -10,9 +10,9 @@ use super::identity::ClusterName;
 use super::node::{Node, Value};
 
 impl Inventory {
-    /// SHA-256, in hex, of every role and of every cluster's merged settings. A reference counts as
-    /// its name, a secret that is written out doesn't count; nor do the order of keys, the
-    /// format of the files, quotes, comments, and which layer a value is in.
+    /// SHA-256, in hex, of every role, of every cluster's merged settings and of its manifests. A
+    /// reference counts as its name, a secret that is written out as a setting doesn't count; nor do
+    /// the order of keys, the format of the files, quotes, comments, and which layer a value is in.
     pub fn digest(&self) -> String {
         let clusters: JsonMap<String, Json> = self
             .members
@@ -69,9 +69,11 @@ fn settings(member: &Member) -> Json {
         .rendered
         .iter()
         .filter(|entry| !member.is_secret_literal(&entry.key));
+    let manifests = member.manifests.iter();
     Json::Object(
         entries
             .map(|entry| (entry.key.clone(), plain(&entry.node)))
+            .chain(manifests.map(|file| (file.path().to_owned(), file.text().into())))
             .collect(),
     )
 }

@@ -10,6 +10,8 @@ use super::source::Source;
 
 const ROLES: &str = "roles";
 const ENVIRONMENTS: &str = "environments";
+/// Where teams put objects of their own for the inside of clusters.
+pub(crate) const MANIFESTS: &str = "environments/manifests";
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// The files of an inventory, by what they are.
@@ -21,6 +23,8 @@ pub(crate) struct Files {
     pub(crate) roles: BTreeMap<String, Arc<Source>>,
     /// `environments/`, by what they are the layer of: `default`, a role or a cluster.
     pub(crate) layers: BTreeMap<String, Arc<Source>>,
+    /// `environments/manifests/`, by the role or cluster that each folder is for.
+    pub(crate) manifests: BTreeMap<String, Vec<Arc<Source>>>,
 }
 
 impl Files {
@@ -38,6 +42,10 @@ impl Files {
         }
         files.roles = folder(root, ROLES, "role", role_name, problems);
         files.layers = folder(root, ENVIRONMENTS, "layer", layer_name, problems);
+        for folder in entries(root, MANIFESTS, Path::is_dir, problems) {
+            let sources = manifests(root, &format!("{MANIFESTS}/{folder}"), problems);
+            files.manifests.insert(folder, sources);
+        }
         if files.roles.is_empty() && problems.is_empty() {
             let message = format!("no role files in {}", root.join(ROLES).display());
             let help = "an inventory has one file for each role, such as roles/sandbox.yaml";
@@ -87,6 +95,16 @@ fn folder(
     files
 }
 
+/// The manifests in one folder.
+fn manifests(root: &Path, folder: &str, problems: &mut Vec<Problem>) -> Vec<Arc<Source>> {
+    let files = list(root, folder, problems);
+    let wanted = files.iter().filter(|file| role_name(file).is_some());
+    let paths = wanted.map(|file| format!("{folder}/{file}"));
+    paths
+        .filter_map(|path| open(root, &path, problems))
+        .collect()
+}
+
 fn twice(what: &str, first: &str, second: &str) -> Problem {
     Problem::nowhere(format!(
         "{what} is given by two files, {first} and {second}"
@@ -108,6 +126,16 @@ fn layer_name(file: &str) -> Option<&str> {
 
 /// The names of the files in a folder, sorted; none if there is no such folder.
 fn list(root: &Path, folder: &str, problems: &mut Vec<Problem>) -> Vec<String> {
+    entries(root, folder, Path::is_file, problems)
+}
+
+/// The names of what is in a folder and of that sort, sorted; none if there is no such folder.
+fn entries(
+    root: &Path,
+    folder: &str,
+    wanted: fn(&Path) -> bool,
+    problems: &mut Vec<Problem>,
+) -> Vec<String> {
     let path = root.join(folder);
     let entries = match std::fs::read_dir(&path) {
         Ok(entries) => entries,
@@ -125,7 +153,7 @@ fn list(root: &Path, folder: &str, problems: &mut Vec<Problem>) -> Vec<String> {
     let mut names = Vec::new();
     for entry in entries {
         match entry {
-            Ok(entry) if entry.path().is_file() => {
+            Ok(entry) if wanted(&entry.path()) => {
                 names.push(entry.file_name().to_string_lossy().into_owned());
             }
             Ok(_) => {}

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use super::identity::ClusterName;
 use super::nearest::did_you_mean;
@@ -9,7 +10,7 @@ use super::node::{Map, Value};
 use super::pipeline::Pipeline;
 use super::reference::{Reference, ReferenceUse};
 use super::role::Role;
-use super::source::{Location, SECRET_KEYS};
+use super::source::{Location, SECRET_KEYS, Source};
 use super::template::{outside_templates, references};
 
 /// All roles and clusters with their settings, and the pipeline's own file.
@@ -34,6 +35,8 @@ pub(crate) struct Member {
     pub(crate) written: Map,
     /// The merged settings with their templates rendered; references stand for themselves.
     pub(crate) rendered: Map,
+    /// What teams add inside it: the files of its role, then its own.
+    pub(crate) manifests: Vec<Arc<Source>>,
 }
 
 /// Some clusters of an inventory, in its order.
@@ -125,6 +128,12 @@ impl Inventory {
     pub fn cluster(&self, name: &str) -> Result<(&ClusterName, &Role), Unknown> {
         let member = self.member(name)?;
         Ok((&member.name, self.role(&member.role)?))
+    }
+
+    /// What teams add inside a cluster, as files of templates: those of its role, then its own.
+    pub(crate) fn manifests(&self, cluster: &str) -> &[Arc<Source>] {
+        let member = self.member(cluster);
+        member.map_or(&[], |member| member.manifests.as_slice())
     }
 
     /// The clusters of the given roles that are among the given clusters; an empty list stands for

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
-use super::files::Files;
+use super::files::{Files, MANIFESTS};
 use super::fleet::{Inventory, Member};
 use super::merge::merge;
 use super::nearest::did_you_mean;
@@ -184,6 +185,7 @@ struct Layers {
     built_in: Map,
     /// `None` for a file that couldn't be parsed.
     read: BTreeMap<String, (String, Option<Map>)>,
+    manifests: BTreeMap<String, Vec<Arc<Source>>>,
 }
 
 impl Layers {
@@ -200,7 +202,11 @@ impl Layers {
                 )
             })
             .collect();
-        Self { built_in, read }
+        Self {
+            built_in,
+            read,
+            manifests: files.manifests.clone(),
+        }
     }
 
     /// Reports the files that are the layer of nothing.
@@ -222,6 +228,15 @@ impl Layers {
                     "a layer is called default, or by the name of a role or of a cluster".to_owned()
                 });
                 problems.push(Problem::at(&source.beginning(), message).help(help));
+            }
+        }
+        let known = known.get(1..).unwrap_or_default();
+        for folder in self.manifests.keys() {
+            if !known.contains(&folder.as_str()) {
+                let message = format!("{MANIFESTS}/{folder} is named after no role and no cluster");
+                let nearest = did_you_mean(folder, known.iter().copied());
+                let help = nearest.unwrap_or_else(|| "rename the folder".to_owned());
+                problems.push(Problem::nowhere(message).help(help));
             }
         }
     }
@@ -264,7 +279,9 @@ impl Layers {
             role,
         };
         let rendered = render(engine, &written, scope, &Known::new(), problems);
+        let manifests = [role, cluster.as_str()].map(|of| self.manifests.get(of).into_iter());
         let member = Member {
+            manifests: manifests.into_iter().flatten().flatten().cloned().collect(),
             name: cluster.clone(),
             role: role.clone(),
             at: listed.at.clone(),

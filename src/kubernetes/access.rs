@@ -11,7 +11,7 @@ use rand::RngExt;
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use url::Url;
 use url::form_urlencoded::Serializer;
@@ -36,12 +36,16 @@ const ANSWER: Duration = Duration::from_secs(65);
 
 /// Calls to one cluster that are under way at once, so that a fleet's don't use up the connections
 /// that a process may have. Watches are not counted among them.
-const MOST_IN_FLIGHT: usize = 6;
+const MOST_IN_FLIGHT: u32 = 6;
+
+/// Watches of one cluster that go on at once: each of the checks that run together has one or two.
+const WATCHES: u32 = 24;
 
 /// Objects per page of a list.
 const PAGE: &str = "500";
 
-/// The client of one cluster. Clones share connections, token and count.
+/// The client of one cluster. Clones share connections, token and count, which end with the last of
+/// them.
 #[derive(Clone)]
 pub struct Access(Arc<Inner>);
 
@@ -50,6 +54,16 @@ struct Inner {
     client: kube::Client,
     tokens: Tokens,
     places: Semaphore,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// What a client is for, by which it has room for more or fewer connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Reading and changing.
+    Change,
+    /// Watching many things at once, too.
+    Watch,
 }
 
 /// One call.
@@ -86,11 +100,17 @@ pub struct List<T> {
 }
 
 impl Access {
-    /// A client of `cluster`, as whom `session` is. Calls nothing yet.
+    /// A client of `cluster`, as whom `session` is, once there is room for its connections. Calls
+    /// nothing yet. Nobody may open a second one while holding a first.
     ///
     /// # Errors
     /// The endpoint, its authority or the proxy for it can't be understood.
-    pub fn new(session: &Session, cluster: &str, endpoint: &Endpoint) -> Result<Self, Error> {
+    pub async fn open(
+        session: &Session,
+        cluster: &str,
+        endpoint: &Endpoint,
+        purpose: Purpose,
+    ) -> Result<Self, Error> {
         let refused = |cause: String| {
             let next = "check what DescribeCluster says of the cluster, and the proxy variables";
             Error::new(
@@ -118,11 +138,16 @@ impl Access {
         // Attempts are made here, where they are counted.
         config.default_retry = false;
         let client = kube::Client::try_from(config).map_err(|error| refused(error.to_string()))?;
+        let connections = match purpose {
+            Purpose::Change => MOST_IN_FLIGHT,
+            Purpose::Watch => MOST_IN_FLIGHT + WATCHES,
+        };
         Ok(Self(Arc::new(Inner {
             cluster: cluster.to_owned(),
             client,
             tokens: Tokens::new(session.clone(), cluster),
-            places: Semaphore::new(MOST_IN_FLIGHT),
+            places: Semaphore::new(usize::try_from(MOST_IN_FLIGHT).unwrap_or(1)),
+            _room: session.room().take(connections).await,
         })))
     }
 

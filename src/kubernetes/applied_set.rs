@@ -12,10 +12,11 @@ use sha2::{Digest, Sha256};
 
 use super::access::{Apply, Selection};
 use super::connection::Connection;
-use super::error::OrAbsent;
 use super::kind::{Kind, kinds};
+use super::manifest::Identity;
 use super::watch::key;
 use super::{Access, Error, MANAGER};
+use crate::aws::OrAbsent;
 use crate::calls;
 use crate::reconcile::plan::{Action, AttributeChange, Target};
 use crate::reconcile::{self, Diff, Fate, Grant, Handle, Lookup, Progress, Resource};
@@ -73,10 +74,12 @@ impl Lookup for AppliedSet {
         let Some(access) = self.connection.observed().await? else {
             return Ok(Arc::default());
         };
-        match self.read(&access).await {
-            Ok(applied) => Ok(Arc::new(applied)),
+        let applied = &self.connection.shared().applied;
+        let read = async || self.read(&access).await.map(Arc::new);
+        match applied.get((), read).await {
+            Ok(applied) => Ok(applied),
             // psk's access entry is part of the same plan, so it may come to be known.
-            Err(error) if error.is_unauthorized() => Ok(Arc::default()),
+            Err(error) if error.is_denied() => Ok(Arc::default()),
             Err(error) => Err(error.into()),
         }
     }
@@ -125,8 +128,7 @@ impl AppliedSet {
         let mut unknown = BTreeSet::new();
         for wanted in &self.wanted {
             let (api_version, kind) = wanted;
-            let mut known = kinds::KNOWN.into_iter();
-            match known.find(|k| k.api_version() == *api_version && k.kind == *kind) {
+            match kinds::known(api_version, kind) {
                 Some(known) => drop(found.insert(wanted.clone(), known.clone())),
                 None => drop(unknown.insert(api_version)),
             }
@@ -305,8 +307,8 @@ pub(super) struct Prune {
     pub connection: Arc<Connection>,
     /// What is in the set.
     pub applied: Handle<Arc<Applied>>,
-    /// What is wanted: kind without version, and namespace and name.
-    pub wanted: BTreeSet<(String, String)>,
+    /// What is wanted.
+    pub wanted: BTreeSet<Identity>,
     /// Places in the graph of what must be right first: everything that is wanted.
     pub after: Vec<usize>,
 }
@@ -323,7 +325,6 @@ impl Prune {
     fn stale(&self, applied: &Applied) -> BTreeSet<Stale> {
         let members = applied.members.iter();
         members
-            .filter(|((kind, key), _)| !self.wanted.contains(&(kind.group_kind(), key.clone())))
             // What is on its way out already needs no second push.
             .filter(|(_, object)| object.pointer("/metadata/deletionTimestamp").is_none())
             .map(|((kind, key), _)| {
@@ -337,8 +338,21 @@ impl Prune {
                     name: name.to_owned(),
                 }
             })
+            .filter(|member| !is_wanted(&self.wanted, member))
             .collect()
     }
+}
+
+/// Whether a member is wanted. What is in a namespace and doesn't say which is in `default`.
+fn is_wanted(wanted: &BTreeSet<Identity>, member: &Stale) -> bool {
+    let group_kind = member.kind.group_kind();
+    wanted.iter().any(|wanted| {
+        let same_place = match &member.namespace {
+            Some(is) => wanted.namespace.as_deref().unwrap_or("default") == is,
+            None => true,
+        };
+        same_place && wanted.group_kind == group_kind && wanted.name == member.name
+    })
 }
 
 impl Resource for Prune {
@@ -357,7 +371,8 @@ impl Resource for Prune {
 
     async fn observe(&self) -> Result<Option<BTreeSet<Stale>>, reconcile::Error> {
         let applied = self.applied.observed().await?.known().unwrap_or_default();
-        Ok(Some(self.stale(&applied)))
+        let stale = self.stale(&applied);
+        Ok((!stale.is_empty()).then_some(stale))
     }
 
     fn output(&self, _: &BTreeSet<Stale>) {}
@@ -404,7 +419,8 @@ impl Resource for Prune {
             let namespace = stale.namespace.as_deref();
             access.delete(&stale.kind, namespace, &stale.name).await?;
         }
-        let kinds: BTreeSet<_> = self.wanted.iter().map(|(kind, _)| kind.clone()).collect();
+        let wanted = self.wanted.iter();
+        let kinds: BTreeSet<_> = wanted.map(|object| object.group_kind.clone()).collect();
         Ok(record(&access, &kinds).await?)
     }
 
@@ -431,6 +447,32 @@ mod tests {
         let id = id();
         assert!(id.starts_with("applyset-") && id.ends_with("-v1"), "{id}");
         assert!(id.len() <= 63, "{id}");
+    }
+
+    #[test]
+    fn a_member_is_wanted_wherever_its_manifest_puts_it() {
+        let is_wanted =
+            |(group_kind, asked): (&str, Option<&str>), kind: &Kind, is: Option<&str>| {
+                let wanted = Identity {
+                    group_kind: group_kind.into(),
+                    namespace: asked.map(str::to_owned),
+                    name: "x".into(),
+                };
+                let member = Stale {
+                    kind: kind.clone(),
+                    namespace: is.map(str::to_owned),
+                    name: "x".into(),
+                };
+                is_wanted(&BTreeSet::from([wanted]), &member)
+            };
+        let pod = |namespace| ("Pod", namespace);
+        assert!(is_wanted(pod(Some("a")), &kinds::POD, Some("a")));
+        assert!(!is_wanted(pod(Some("a")), &kinds::POD, Some("b")));
+        assert!(is_wanted(pod(None), &kinds::POD, Some("default")));
+        assert!(!is_wanted(pod(None), &kinds::POD, Some("a")));
+        assert!(!is_wanted(("Secret", None), &kinds::POD, Some("default")));
+        // What is in no namespace has none, whatever its manifest says.
+        assert!(is_wanted(("Node", Some("a")), &kinds::NODE, None));
     }
 
     #[test]

@@ -8,22 +8,22 @@ use serde_json::{Value, json};
 
 use super::Error;
 use super::applied_set::{self, Applied, AppliedSet, Prune, Record};
-use super::connection::Connection;
-use super::helm::{Chart, Helm};
+use super::connection::{Connection, Shared};
+use super::helm::Chart;
 use super::karpenter::{CRDS, ChartRelease, KARPENTER, NAMESPACE, Releases, Values};
 use super::late::Late;
 use super::manifest::{self, Manifest, built_in, jinja};
 use super::object::{Body, Object, UNKNOWN};
-use crate::aws::Session;
 use crate::control_plane::cluster::Facts;
-use crate::inventory::{EksVersion, Settings};
+use crate::control_plane::{self, queue, roles};
+use crate::inventory::{self, EksVersion, Settings};
 use crate::reconcile::{Graph, Handle, Polling};
 
 /// What the inside of a cluster needs of its AWS side.
 #[derive(Debug)]
 pub struct Needs<'a> {
-    /// The account and region that the cluster is in.
-    pub session: &'a Session,
+    /// What walks over the cluster's inside share.
+    pub shared: &'a Arc<Shared>,
     /// The cluster's settings.
     pub settings: &'a Settings,
     /// The Kubernetes version that is climbed to.
@@ -48,22 +48,80 @@ pub struct Needs<'a> {
     pub applies: bool,
 }
 
-/// psk's own templates: name and text.
-const NAMESPACES: (&str, &str) = ("namespaces.yaml", include_str!("manifests/namespaces.yaml"));
-const ADMIN_BINDING: (&str, &str) = (
-    "admin-binding.yaml",
-    include_str!("manifests/admin-binding.yaml"),
-);
-const STORAGE_CLASSES: (&str, &str) = (
-    "storage-classes.yaml",
-    include_str!("manifests/storage-classes.yaml"),
-);
-const NODE_CLASS: (&str, &str) = ("node-class.yaml", include_str!("manifests/node-class.yaml"));
-const NODE_POOLS: (&str, &str) = ("node-pools.yaml", include_str!("manifests/node-pools.yaml"));
+/// A template of psk's own objects.
+#[derive(Debug, Clone, Copy)]
+struct Template {
+    name: &'static str,
+    text: &'static str,
+    place: Place,
+    /// What another resource of the plan tells it.
+    late: Option<LateName>,
+}
+
+/// What other resources tell templates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LateName {
+    FileSystem,
+    NodeRole,
+}
+
+impl LateName {
+    /// The name that templates have for it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::FileSystem => "file_system",
+            Self::NodeRole => "node_role",
+        }
+    }
+}
+
+/// All of them.
+const TEMPLATES: [Template; 5] = [
+    Template {
+        name: "namespaces.yaml",
+        text: include_str!("manifests/namespaces.yaml"),
+        place: Place::Namespace,
+        late: None,
+    },
+    Template {
+        name: "admin-binding.yaml",
+        text: include_str!("manifests/admin-binding.yaml"),
+        place: Place::Own,
+        late: None,
+    },
+    Template {
+        name: "storage-classes.yaml",
+        text: include_str!("manifests/storage-classes.yaml"),
+        place: Place::Own,
+        late: Some(LateName::FileSystem),
+    },
+    Template {
+        name: "node-class.yaml",
+        text: include_str!("manifests/node-class.yaml"),
+        place: Place::Karpenter,
+        late: Some(LateName::NodeRole),
+    },
+    Template {
+        name: "node-pools.yaml",
+        text: include_str!("manifests/node-pools.yaml"),
+        place: Place::Karpenter,
+        late: None,
+    },
+];
+
 const KARPENTER_VALUES: (&str, &str) = (
     "karpenter-values.yaml",
     include_str!("manifests/karpenter-values.yaml"),
 );
+
+impl Needs<'_> {
+    fn late(&self, name: LateName) -> Late {
+        match name {
+            LateName::FileSystem => self.file_system.clone(),
+            LateName::NodeRole => self.node_role.clone(),
+        }
+    }
+}
 
 type Scope = BTreeMap<&'static str, Jinja>;
 
@@ -93,32 +151,21 @@ fn scope(settings: &Settings, tags: &BTreeMap<String, String>) -> Scope {
 /// # Errors
 /// A template of psk's own can't be rendered, which is a defect.
 pub fn add(graph: &mut Graph, needs: &Needs<'_>) -> Result<Arc<Connection>, Error> {
-    let name = needs.settings.cluster_name.to_string();
-    let connection = Arc::new(Connection::new(
-        needs.session.clone(),
-        name,
-        needs.cluster.clone(),
-    ));
+    let connection = Connection::new(needs.shared.clone(), needs.cluster.clone());
+    let connection = Arc::new(connection);
     let bodies = bodies(needs)?;
     let mut wanted = BTreeSet::new();
     let mut group_kinds = BTreeSet::new();
-    let mut keys = BTreeSet::new();
+    let mut identities = BTreeSet::new();
     for (body, _) in &bodies {
         let manifest = body
             .manifest()
             .map_err(|e| Error::new(e.doing, e.cause, e.next))?;
         let (api_version, kind) = (manifest.api_version(), manifest.kind());
-        let group_kind = match api_version.split_once('/') {
-            Some((group, _)) => format!("{kind}.{group}"),
-            None => kind.to_owned(),
-        };
         wanted.insert((api_version.to_owned(), kind.to_owned()));
-        group_kinds.insert(group_kind.clone());
-        let key = match manifest.namespace() {
-            Some(namespace) => format!("{namespace}/{}", manifest.name()),
-            None => manifest.name().to_owned(),
-        };
-        keys.insert((group_kind, key));
+        let identity = manifest.identity();
+        group_kinds.insert(identity.group_kind.clone());
+        identities.insert(identity);
     }
     let applied = graph.look_up(AppliedSet {
         connection: connection.clone(),
@@ -160,13 +207,13 @@ pub fn add(graph: &mut Graph, needs: &Needs<'_>) -> Result<Arc<Connection>, Erro
             values: Value::Null,
         },
         Values::None,
-        needs.ready.to_vec(),
+        first.clone(),
     );
     let mut scope = scope(needs.settings, needs.tags);
     scope.insert("queue", Jinja::from(UNKNOWN));
     let values = manifest::values(KARPENTER_VALUES.0, KARPENTER_VALUES.1, &scope)
         .map_err(|cause| broken(KARPENTER_VALUES.0, cause))?;
-    let mut after = needs.ready.to_vec();
+    let mut after = first.clone();
     after.push(crds);
     let karpenter = adding.release(
         &found,
@@ -201,7 +248,7 @@ pub fn add(graph: &mut Graph, needs: &Needs<'_>) -> Result<Arc<Connection>, Erro
     adding.graph.add(Prune {
         connection: connection.clone(),
         applied,
-        wanted: keys,
+        wanted: identities,
         after: all,
     });
     Ok(connection)
@@ -228,10 +275,7 @@ impl Adding<'_> {
         let manifest = body
             .manifest()
             .map_err(|e| Error::new(e.doing, e.cause, e.next))?;
-        let title = match manifest.namespace() {
-            Some(namespace) => format!("{} {namespace}/{}", manifest.kind(), manifest.name()),
-            None => format!("{} {}", manifest.kind(), manifest.name()),
-        };
+        let title = format!("{} {}", manifest.kind(), manifest.key());
         let handle = self.graph.add(Object {
             connection: self.connection.clone(),
             applied: self.applied.clone(),
@@ -254,7 +298,6 @@ impl Adding<'_> {
             connection: self.connection.clone(),
             cluster: self.needs.cluster.clone(),
             found: found.clone(),
-            helm: Helm::of(self.needs.session.env()),
             applies: self.needs.applies,
             chart,
             values,
@@ -269,26 +312,32 @@ impl Adding<'_> {
 fn bodies(needs: &Needs<'_>) -> Result<Vec<(Body, Place)>, Error> {
     let scope = scope(needs.settings, needs.tags);
     let mut bodies = Vec::new();
-    let mut ready = |(name, template): (&'static str, &'static str), place| {
-        let manifests = built_in(name, template, &scope).map_err(|cause| broken(name, cause))?;
-        bodies.extend(manifests.into_iter().map(|m| (Body::Ready(m), place)));
-        Ok::<_, Error>(())
-    };
-    ready(NAMESPACES, Place::Namespace)?;
-    ready(ADMIN_BINDING, Place::Own)?;
-    ready(NODE_POOLS, Place::Karpenter)?;
-    let late = |(name, template): (&'static str, &'static str), index, late: Vec<_>| Body::Late {
+    for Template {
         name,
-        template,
-        index,
-        scope: scope.clone(),
-        late: late.into_iter().collect(),
-    };
-    let file_system = || vec![("file_system", needs.file_system.clone())];
-    bodies.push((late(STORAGE_CLASSES, 0, file_system()), Place::Own));
-    bodies.push((late(STORAGE_CLASSES, 1, file_system()), Place::Own));
-    let node_role = vec![("node_role", needs.node_role.clone())];
-    bodies.push((late(NODE_CLASS, 0, node_role), Place::Karpenter));
+        text,
+        place,
+        late,
+    } in TEMPLATES
+    {
+        let mut known = scope.clone();
+        if let Some(late) = late {
+            known.insert(late.as_str(), Jinja::from(UNKNOWN));
+        }
+        let manifests = built_in(name, text, &known).map_err(|cause| broken(name, cause))?;
+        for (index, manifest) in manifests.into_iter().enumerate() {
+            let body = match late {
+                None => Body::Ready(manifest),
+                Some(late) => Body::Late {
+                    name,
+                    template: text,
+                    index,
+                    scope: scope.clone(),
+                    late: BTreeMap::from([(late.as_str(), needs.late(late))]),
+                },
+            };
+            bodies.push((body, place));
+        }
+    }
     for manifest in needs.manifests {
         let place = match (manifest.api_version(), manifest.kind()) {
             ("v1", "Namespace") => Place::Namespace,
@@ -312,52 +361,49 @@ fn broken(name: &str, cause: String) -> Error {
     )
 }
 
-/// Everything that psk itself applies to a cluster with these settings, as it is once all is known;
-/// for whoever builds such a cluster by other means.
-///
-/// # Errors
-/// A template can't be rendered, which is a defect.
-pub fn objects(
-    settings: &Settings,
-    tags: &BTreeMap<String, String>,
-    file_system: &str,
-    node_role: &str,
-) -> Result<Vec<Value>, Error> {
-    let mut scope = scope(settings, tags);
-    scope.insert("file_system", Jinja::from(file_system));
-    scope.insert("node_role", Jinja::from(node_role));
-    let mut objects = Vec::new();
-    let mut group_kinds = BTreeSet::new();
-    for (name, template) in [
-        NAMESPACES,
-        ADMIN_BINDING,
-        STORAGE_CLASSES,
-        NODE_CLASS,
-        NODE_POOLS,
-    ] {
-        let manifests = built_in(name, template, &scope).map_err(|cause| broken(name, cause))?;
-        for manifest in manifests {
-            let kind = manifest.kind();
-            group_kinds.insert(match manifest.api_version().split_once('/') {
-                Some((group, _)) => format!("{kind}.{group}"),
-                None => kind.to_owned(),
-            });
-            objects.push(applied_set::marked(manifest.object));
-        }
-    }
-    objects.push(applied_set::parent(&group_kinds));
-    Ok(objects)
+/// What psk keeps inside a cluster, as it is once all is known: for whoever builds such a cluster by
+/// other means.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inside {
+    /// Every object that psk itself applies, with its labels.
+    pub objects: Vec<Value>,
+    /// The values of Karpenter's chart.
+    pub karpenter: Value,
 }
 
-/// The values of Karpenter's chart for a cluster with these settings.
-///
-/// # Errors
-/// The template can't be rendered, which is a defect.
-pub fn karpenter_values(settings: &Settings, queue: &str) -> Result<Value, Error> {
-    let mut scope = scope(settings, &BTreeMap::new());
-    scope.insert("queue", Jinja::from(queue));
-    manifest::values(KARPENTER_VALUES.0, KARPENTER_VALUES.1, &scope)
-        .map_err(|cause| broken(KARPENTER_VALUES.0, cause))
+impl Inside {
+    /// The inside of a cluster of psk's own making. `file_system` is the id of the one that its pods
+    /// share.
+    ///
+    /// # Errors
+    /// A template can't be rendered, which is a defect.
+    pub fn of(
+        cluster: &inventory::Cluster,
+        pipeline: &str,
+        file_system: &str,
+    ) -> Result<Self, Error> {
+        let settings = &cluster.settings;
+        let place = control_plane::Place::of(settings);
+        let node_role = roles::karpenter_node_role_name(&place);
+        let mut scope = scope(settings, &control_plane::tags(cluster, pipeline));
+        scope.insert(LateName::FileSystem.as_str(), Jinja::from(file_system));
+        scope.insert(LateName::NodeRole.as_str(), Jinja::from(node_role));
+        scope.insert("queue", Jinja::from(queue::name(&place.cluster)));
+        let mut objects = Vec::new();
+        let mut group_kinds = BTreeSet::new();
+        for Template { name, text, .. } in TEMPLATES {
+            let manifests = built_in(name, text, &scope).map_err(|cause| broken(name, cause))?;
+            for manifest in manifests {
+                group_kinds.insert(manifest.identity().group_kind);
+                objects.push(applied_set::marked(manifest.object));
+            }
+        }
+        objects.push(applied_set::parent(&group_kinds));
+        let (name, template) = KARPENTER_VALUES;
+        let karpenter =
+            manifest::values(name, template, &scope).map_err(|cause| broken(name, cause))?;
+        Ok(Self { objects, karpenter })
+    }
 }
 
 /// Names of what the base keeps in a cluster, for those who check that it is there.

@@ -42,14 +42,22 @@ pub(super) fn attributes(object: &Value) -> Vec<AttributeChange> {
         .collect()
 }
 
-/// Every attribute of an object as it was found, secret ones left out.
-pub(super) fn found(object: &Value) -> BTreeMap<String, Value> {
+/// Every attribute of an object as it was found, as far as the manifest sets it or something in it;
+/// secret ones left out.
+pub(super) fn found(object: &Value, manifest: &Value) -> BTreeMap<String, Value> {
+    let set: Vec<_> = attributes(manifest).into_iter().map(|a| a.path).collect();
+    let within = |path: &str, other: &str| {
+        let rest = path.strip_prefix(other);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    let is_set = |path: &str| set.iter().any(|of| within(path, of) || within(of, path));
     let all = attributes(object).into_iter();
-    all.filter_map(|attribute| match attribute.new {
-        Target::Value(value) if !attribute.sensitive => Some((attribute.path, value)),
-        _ => None,
-    })
-    .collect()
+    all.filter(|attribute| is_set(&attribute.path))
+        .filter_map(|attribute| match attribute.new {
+            Target::Value(value) if !attribute.sensitive => Some((attribute.path, value)),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Every attribute of an object as it is wanted; `None` where one isn't known yet, or is secret.
@@ -192,6 +200,16 @@ mod tests {
                 "spec.requirements[0].values"
             ]
         );
+    }
+
+    #[test]
+    fn of_what_was_found_only_what_the_manifest_sets_is_told() {
+        let live = json!({"metadata": {"name": "x", "annotations": {"hash": "1"}},
+            "spec": {"limits": {"cpu": "80", "memory": "1Gi"}, "list": [1, 2], "replicas": 3}});
+        let manifest = json!({"metadata": {"name": "x"}, "spec": {"limits": {"cpu": "40"}, "list": [1], "more": {"a": 1}}});
+        let found = found(&live, &manifest);
+        let paths: Vec<_> = found.keys().map(String::as_str).collect();
+        assert_eq!(paths, ["spec.limits.cpu", "spec.list"]);
     }
 
     #[test]

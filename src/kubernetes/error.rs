@@ -3,7 +3,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 
-use crate::aws::CallError;
+use crate::aws::{CallError, NotFound};
 use crate::reconcile;
 
 /// A call that the API server refused, or that never reached it.
@@ -123,6 +123,11 @@ impl Error {
         self.code == Some(401)
     }
 
+    /// Whether psk may not do this: the API server doesn't know who it is, or lets it do less.
+    pub fn is_denied(&self) -> bool {
+        matches!(self.code, Some(401 | 403))
+    }
+
     /// Whether the API server refuses the object as it is: a field that can't change, a wrong value.
     pub fn is_invalid(&self) -> bool {
         self.code == Some(422)
@@ -155,6 +160,12 @@ impl Error {
     }
 }
 
+impl NotFound for Error {
+    fn is_not_found(&self) -> bool {
+        self.is_not_found()
+    }
+}
+
 impl From<Error> for reconcile::Error {
     fn from(error: Error) -> Self {
         Self::new(error.doing, error.cause, error.next)
@@ -164,22 +175,6 @@ impl From<Error> for reconcile::Error {
 impl From<CallError> for Error {
     fn from(error: CallError) -> Self {
         Self::new(error.doing, error.cause, error.next)
-    }
-}
-
-/// Reads an absent thing as `None`.
-pub(crate) trait OrAbsent<T> {
-    /// `Ok(None)` where the API server says that the thing, its namespace or its kind isn't there.
-    fn or_absent(self) -> Result<Option<T>, Error>;
-}
-
-impl<T> OrAbsent<T> for Result<T, Error> {
-    fn or_absent(self) -> Result<Option<T>, Error> {
-        match self {
-            Ok(found) => Ok(Some(found)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 }
 

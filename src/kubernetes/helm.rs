@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::BASE64;
@@ -11,12 +12,16 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+use tokio::sync::OnceCell;
 
 use super::access::Selection;
 use super::kind::kinds;
 use super::{Access, Endpoint, Error};
 use crate::env::Env;
 use crate::reconcile::Progress;
+
+/// The variable that names another program than the `helm` on the PATH.
+pub const PROGRAM: &str = "PSK_HELM";
 
 /// The oldest helm that psk runs.
 const OLDEST: Version = Version::new(3, 14, 0);
@@ -68,22 +73,29 @@ pub struct Release {
 pub struct Helm {
     program: String,
     env: Env,
+    checked: Arc<OnceCell<Result<Version, Error>>>,
 }
 
 impl Helm {
     /// The helm that the environment names, or has on its PATH.
     pub fn of(env: &Env) -> Self {
         Self {
-            program: env.get("PSK_HELM").unwrap_or("helm").to_owned(),
+            program: env.get(PROGRAM).unwrap_or("helm").to_owned(),
             env: env.clone(),
+            checked: Arc::default(),
         }
     }
 
-    /// Makes sure that there is a helm, and that it is new enough.
+    /// Makes sure that there is a helm, and that it is new enough. Asks it once.
     ///
     /// # Errors
     /// There is none or an old one, and how to get one.
     pub async fn check(&self) -> Result<Version, Error> {
+        let checked = self.checked.get_or_init(|| self.ask_for_its_version());
+        checked.await.clone()
+    }
+
+    async fn ask_for_its_version(&self) -> Result<Version, Error> {
         let doing = || format!("asking {} for its version", self.program);
         let output = Command::new(&self.program)
             .args(["version", "--template", "{{.Version}}"])
@@ -282,9 +294,12 @@ pub async fn releases(
     Ok(found)
 }
 
-/// A release out of the secret that helm keeps it in: JSON, usually compressed, twice in base64.
-/// Source: helm, `pkg/storage/driver/util.go`.
-fn release(secret: &Value) -> Result<(String, Release), String> {
+/// A release by its name out of the secret that helm keeps it in: JSON, usually compressed, twice in
+/// base64. Source: helm, `pkg/storage/driver/util.go`.
+///
+/// # Errors
+/// It can't be read, and why.
+pub fn release(secret: &Value) -> Result<(String, Release), String> {
     let data = secret.pointer("/data/release").and_then(Value::as_str);
     let outer = BASE64
         .decode(data.unwrap_or_default().as_bytes())

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::compatibility::{Support, support};
 use super::connection::Connection;
-use super::helm::{self, Chart, Helm, Release};
+use super::helm::{self, Chart, Release};
 use super::late::Late;
 use super::object::UNKNOWN;
 use super::{Access, Endpoint, Error};
@@ -40,10 +40,15 @@ impl Lookup for Releases {
         let Some(access) = self.connection.observed().await? else {
             return Ok(Arc::default());
         };
-        match helm::releases(&access, NAMESPACE, &[CRDS, KARPENTER]).await {
-            Ok(found) => Ok(Arc::new(found)),
+        let releases = &self.connection.shared().releases;
+        let read = async || {
+            let found = helm::releases(&access, NAMESPACE, &[CRDS, KARPENTER]).await;
+            found.map(Arc::new)
+        };
+        match releases.get((), read).await {
+            Ok(found) => Ok(found),
             // psk's access entry is part of the same plan, so it may come to be known.
-            Err(error) if error.is_unauthorized() => Ok(Arc::default()),
+            Err(error) if error.is_denied() => Ok(Arc::default()),
             Err(error) => Err(error.into()),
         }
     }
@@ -58,8 +63,6 @@ pub(super) struct ChartRelease {
     pub cluster: Handle<Facts>,
     /// The releases that are there.
     pub found: Handle<Found>,
-    /// The helm CLI.
-    pub helm: Helm,
     /// Whether the change is to be made in this run, so that helm is needed.
     pub applies: bool,
     /// The chart, its values aside.
@@ -166,7 +169,12 @@ impl Resource for ChartRelease {
     }
 
     fn needs(&self) -> Vec<usize> {
-        self.after.clone()
+        let after = self.after.iter().copied();
+        let queue = match &self.values {
+            Values::None => None,
+            Values::WithQueue(_, queue) => Some(queue.index()),
+        };
+        after.chain(queue).collect()
     }
 
     async fn observe(&self) -> Result<Option<Seen>, reconcile::Error> {
@@ -177,7 +185,7 @@ impl Resource for ChartRelease {
         let mut seen = Seen::of(self.chart.release, &found);
         // A plan needs no helm. What applies finds out before anything is changed.
         if self.applies && !self.is_right(&seen) {
-            seen.helm = self.helm.check().await.err();
+            seen.helm = self.connection.shared().helm.check().await.err();
         }
         Ok(Some(seen))
     }
@@ -246,6 +254,7 @@ impl Resource for ChartRelease {
             values: self.values(),
             ..self.chart.clone()
         };
+        let helm = &self.connection.shared().helm;
         let newest = seen.and_then(|seen| seen.newest.as_ref());
         if let Some(newest) = newest.filter(|newest| newest.status.starts_with("pending-")) {
             // helm refuses to go on from what it didn't end.
@@ -255,21 +264,16 @@ impl Resource for ChartRelease {
             ));
             match seen.and_then(|seen| seen.deployed) {
                 Some(revision) => {
-                    self.helm
-                        .roll_back(&access, &endpoint, &chart, revision)
-                        .await?
+                    helm.roll_back(&access, &endpoint, &chart, revision).await?;
                 }
-                None => self.helm.uninstall(&access, &endpoint, &chart).await?,
+                None => helm.uninstall(&access, &endpoint, &chart).await?,
             }
         }
         progress.say(format!(
             "helm upgrade {} to {}",
             chart.release, chart.version
         ));
-        Ok(self
-            .helm
-            .upgrade(&access, &endpoint, &chart, progress)
-            .await?)
+        Ok(helm.upgrade(&access, &endpoint, &chart, progress).await?)
     }
 
     async fn settle(&self, _: &Progress) -> Result<Seen, reconcile::Error> {

@@ -85,6 +85,12 @@ pub mod kinds {
         &NODE_POOL,
         &NODE_CLAIM,
     ];
+
+    /// One of them, as manifests have it.
+    pub(crate) fn known(api_version: &str, kind: &str) -> Option<&'static Kind> {
+        let mut known = KNOWN.into_iter();
+        known.find(|known| known.kind == kind && known.api_version() == api_version)
+    }
 }
 
 impl Kind {

@@ -11,6 +11,7 @@ use crate::reconcile::{Error, Fact, Handle};
 /// A text that a resource of the same plan tells.
 #[derive(Clone)]
 pub struct Late {
+    index: usize,
     get: Arc<dyn Fn() -> Fact<String> + Send + Sync>,
     seen: Arc<dyn Fn() -> BoxFuture<'static, Result<(), Error>> + Send + Sync>,
 }
@@ -23,12 +24,18 @@ impl Late {
     ) -> Self {
         let (getting, seeing) = (handle.clone(), handle.clone());
         Self {
+            index: handle.index(),
             get: Arc::new(move || getting.get().map(&tell)),
             seen: Arc::new(move || {
                 let handle = seeing.clone();
                 async move { handle.observed().await.map(drop) }.boxed()
             }),
         }
+    }
+
+    /// The place in the graph of the resource that tells it.
+    pub(super) fn index(&self) -> usize {
+        self.index
     }
 
     /// The text, if it is known.

@@ -1,15 +1,13 @@
 //! Manifests: YAML templates to objects, each knowing where it was written.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::sync::Arc;
 
 use minijinja::{Environment, UndefinedBehavior, Value as Jinja};
 use serde_json::{Map, Value, json};
 
-use crate::inventory::{Cluster, Location, Problem, Problems, Source, parse};
-
-/// Where teams put manifests of their own, below the inventory's root.
-pub const FOLDER: &str = "environments/manifests";
+use super::watch::key;
+use crate::inventory::{Cluster, Inventory, Location, Problem, Problems, Selection, Source, parse};
 
 /// An object as it should be, and where that was written.
 #[derive(Debug, Clone)]
@@ -20,7 +18,31 @@ pub struct Manifest {
     pub at: Option<Location>,
 }
 
+/// Which object: by what no two objects of a cluster share, the version of its kind left out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Identity {
+    /// `StorageClass.storage.k8s.io`.
+    pub group_kind: String,
+    /// Its namespace, where it says one.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
 impl Manifest {
+    /// Which object it is.
+    pub(super) fn identity(&self) -> Identity {
+        let kind = self.kind();
+        Identity {
+            group_kind: match self.api_version().split_once('/') {
+                Some((group, _)) => format!("{kind}.{group}"),
+                None => kind.to_owned(),
+            },
+            namespace: self.namespace().map(str::to_owned),
+            name: self.name().to_owned(),
+        }
+    }
+
     fn text(&self, path: &str) -> Option<&str> {
         self.object.pointer(path).and_then(Value::as_str)
     }
@@ -43,6 +65,11 @@ impl Manifest {
     /// The object's namespace, where it has one.
     pub fn namespace(&self) -> Option<&str> {
         self.text("/metadata/namespace")
+    }
+
+    /// `namespace/name`, or the name.
+    pub fn key(&self) -> String {
+        key(&self.object)
     }
 }
 
@@ -114,101 +141,80 @@ fn render(name: &str, template: &str, scope: &Jinja) -> Result<String, minijinja
     environment.render_named_str(name, template, scope)
 }
 
-/// The manifests that the teams of these clusters have put beside the settings: those of the
-/// cluster's role, then those of the cluster itself. An object that both have is the cluster's.
+/// Reads what teams add inside these clusters as far as that can be done without the vaults, so that
+/// what is wrong in it is told before anything is called.
 ///
 /// # Errors
-/// Everything that is wrong with the files, wherever it is, and folders of no role and no cluster.
+/// Everything that is wrong with the files, wherever it is.
+pub fn check_teams(inventory: &Inventory, selection: &Selection) -> Result<(), Problems> {
+    let mut problems = Vec::new();
+    for cluster in inventory.view(selection) {
+        let setting = |key: &str| cluster.settings.get(key).cloned().unwrap_or_default();
+        let scope = json!({
+            "cluster": cluster.name,
+            "role": cluster.role,
+            "region": cluster.region,
+            "account": cluster.account,
+            "eks_version": setting("eks_version"),
+            "tags": setting("tags"),
+        });
+        of_team(inventory.manifests(&cluster.name), &scope, &mut problems);
+    }
+    Problems::none_or(problems, ())
+}
+
+/// What teams add inside each of these clusters: the objects of its role, then its own. One that both
+/// have is the cluster's.
+///
+/// # Errors
+/// Everything that is wrong with the files, wherever it is.
 pub fn of_teams(
-    root: &Path,
+    inventory: &Inventory,
     clusters: &[Cluster],
-    known: &[String],
 ) -> Result<BTreeMap<String, Vec<Manifest>>, Problems> {
     let mut problems = Vec::new();
-    for folder in names(&root.join(FOLDER), &mut problems, Path::is_dir) {
-        if !known.contains(&folder) {
-            let message = format!("{FOLDER}/{folder} is named after no role and no cluster");
-            problems.push(Problem::nowhere(message).help("rename the folder"));
-        }
-    }
     let mut all = BTreeMap::new();
     for cluster in clusters {
-        let scope = jinja(&json!({
+        let scope = json!({
             "cluster": cluster.name.to_string(),
             "role": cluster.role,
             "region": cluster.region.to_string(),
             "account": cluster.account.to_string(),
             "eks_version": cluster.settings.eks_version.to_string(),
             "tags": cluster.settings.tags,
-        }));
-        let mut manifests: Vec<Manifest> = Vec::new();
-        for folder in [cluster.role.clone(), cluster.name.to_string()] {
-            for manifest in read_folder(root, &folder, &scope, &mut problems) {
-                let identity = |m: &Manifest| {
-                    let parts = [m.api_version(), m.kind(), m.name()].map(str::to_owned);
-                    (parts, m.namespace().map(str::to_owned))
-                };
-                manifests.retain(|other| identity(other) != identity(&manifest));
-                manifests.push(manifest);
-            }
-        }
+        });
+        let files = inventory.manifests(cluster.name.as_str());
+        let manifests = of_team(files, &scope, &mut problems);
         all.insert(cluster.name.to_string(), manifests);
     }
     Problems::none_or(problems, all)
 }
 
-fn read_folder(
-    root: &Path,
-    folder: &str,
-    scope: &Jinja,
-    problems: &mut Vec<Problem>,
-) -> Vec<Manifest> {
-    let folder = format!("{FOLDER}/{folder}");
-    let mut manifests = Vec::new();
-    for file in names(&root.join(&folder), problems, Path::is_file) {
-        let path = format!("{folder}/{file}");
-        let kept = [".yaml", ".yml", ".json"];
-        if file.starts_with('.') || !kept.iter().any(|ending| file.ends_with(ending)) {
-            continue;
-        }
-        let text = match std::fs::read_to_string(root.join(&path)) {
-            Ok(text) => text,
+fn of_team(files: &[Arc<Source>], scope: &Value, problems: &mut Vec<Problem>) -> Vec<Manifest> {
+    let scope = jinja(scope);
+    let mut manifests: Vec<Manifest> = Vec::new();
+    for file in files {
+        let rendered = match render(file.path(), file.text(), &scope) {
+            Ok(rendered) => rendered,
             Err(error) => {
-                problems.push(Problem::nowhere(format!("can't read {path}: {error}")));
+                problems.push(unrenderable(file, &error));
                 continue;
             }
         };
-        match render(&path, &text, scope) {
-            Ok(rendered) => manifests.extend(documents(&path, &rendered, problems)),
-            Err(error) => problems.push(unrenderable(&path, &text, &error)),
+        for manifest in documents(file.path(), &rendered, problems) {
+            manifests.retain(|other| other.identity() != manifest.identity());
+            manifests.push(manifest);
         }
     }
     manifests
 }
 
-/// The names of what is in a folder, sorted; none if there is no such folder.
-fn names(path: &Path, problems: &mut Vec<Problem>, wanted: fn(&Path) -> bool) -> Vec<String> {
-    let entries = match std::fs::read_dir(path) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
-        Err(error) => {
-            let message = format!("can't read {}: {error}", path.display());
-            problems.push(Problem::nowhere(message));
-            return Vec::new();
-        }
-    };
-    let mut names: Vec<_> = entries
-        .filter_map(Result::ok)
-        .filter(|entry| wanted(&entry.path()))
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
-}
-
-fn unrenderable(path: &str, text: &str, error: &minijinja::Error) -> Problem {
-    let source = Source::new(path, text);
-    source.show_if_harmless();
+fn unrenderable(source: &Arc<Source>, error: &minijinja::Error) -> Problem {
+    let text = source.text();
+    // What a team writes into a Secret is shown nowhere.
+    if !text.contains("Secret") {
+        source.show_if_harmless();
+    }
     let at = match error.range() {
         Some(range) => {
             let before = text.get(..range.start).unwrap_or_default();
@@ -365,7 +371,7 @@ mod tests {
     fn a_template_that_cannot_be_rendered_is_told_with_its_place() {
         let text = "kind: X\nname: {{ 1 + }}\n";
         let error = render("f.yaml", text, &Jinja::UNDEFINED).unwrap_err();
-        let problem = unrenderable("f.yaml", text, &error).to_string();
+        let problem = unrenderable(&Source::new("f.yaml", text), &error).to_string();
         assert!(problem.starts_with("f.yaml:2:"), "{problem}");
     }
 }

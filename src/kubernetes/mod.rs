@@ -12,6 +12,7 @@ mod connection;
 mod endpoint;
 mod error;
 mod karpenter;
+mod karpenter_nodes;
 mod kind;
 mod kubeconfig;
 mod late;
@@ -21,14 +22,15 @@ mod proxy;
 mod token;
 mod watch;
 
-pub use access::{Access, Apply, List, Selection};
-pub use connection::Connection;
+pub use access::{Access, Apply, List, Purpose, Selection};
+pub use connection::{Connection, Shared};
 pub use endpoint::Endpoint;
 pub use error::{Conflict, Error};
+pub use karpenter_nodes::KarpenterNodes;
 pub use kind::{Kind, kinds};
 pub use kubeconfig::{Subject, TokenMaker, kubeconfig, merged};
 pub use late::Late;
-pub use manifest::{FOLDER as MANIFESTS, Manifest, of_teams};
+pub use manifest::{Manifest, check_teams, of_teams};
 pub use token::{Token, Tokens};
 pub use watch::{Objects, Waited, Watched, key, typed};
 

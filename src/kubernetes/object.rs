@@ -11,11 +11,12 @@ use super::access::Apply;
 use super::applied_set::{Applied, marked};
 use super::compare::{attributes, compare, found, wanted};
 use super::connection::Connection;
-use super::error::{Conflict, OrAbsent};
-use super::kind::Kind;
+use super::error::Conflict;
+use super::kind::{Kind, kinds};
 use super::late::Late;
 use super::manifest::{Manifest, built_in};
 use super::{Access, Error};
+use crate::aws::OrAbsent;
 use crate::calls;
 use crate::inventory::Location;
 use crate::reconcile::plan::Action;
@@ -100,6 +101,14 @@ impl Body {
         }
     }
 
+    /// Places in the graph of what tells it something.
+    fn needs(&self) -> Vec<usize> {
+        match self {
+            Self::Ready(_) => Vec::new(),
+            Self::Late { late, .. } => late.values().map(Late::index).collect(),
+        }
+    }
+
     async fn observed(&self) -> Result<(), reconcile::Error> {
         if let Self::Late { late, .. } = self {
             for value in late.values() {
@@ -150,8 +159,12 @@ impl Object {
         error
     }
 
-    async fn look(&self, access: &Access, applied: &Applied) -> Result<Seen, reconcile::Error> {
-        let manifest = self.wanted()?;
+    async fn look(
+        &self,
+        access: &Access,
+        applied: &Applied,
+        manifest: &Manifest,
+    ) -> Result<Seen, reconcile::Error> {
         let at = manifest.at.as_ref();
         let id = (
             manifest.api_version().to_owned(),
@@ -163,8 +176,8 @@ impl Object {
                 ..Seen::default()
             });
         };
-        let (namespace, name) = (manifest.namespace(), manifest.name());
-        let key = match namespace.filter(|_| kind.namespaced) {
+        let (namespace, name) = (namespace(kind, manifest), manifest.name());
+        let key = match namespace {
             Some(namespace) => format!("{namespace}/{name}"),
             None => name.to_owned(),
         };
@@ -228,16 +241,19 @@ impl Object {
         Ok(seen)
     }
 
+    /// Where the manifest's kind is served, as far as that is known without asking.
     fn kind(&self, manifest: &Manifest) -> Option<Kind> {
-        let applied = self.applied.get().known()?;
-        let id = (
-            manifest.api_version().to_owned(),
-            manifest.kind().to_owned(),
-        );
-        applied.kinds.get(&id).cloned()
+        let (api_version, kind) = (manifest.api_version(), manifest.kind());
+        let found = || {
+            let applied = self.applied.get().known()?;
+            let id = (api_version.to_owned(), kind.to_owned());
+            applied.kinds.get(&id).cloned()
+        };
+        kinds::known(api_version, kind).cloned().or_else(found)
     }
 
-    /// Applies the object as soon as its kind is served.
+    /// Applies the object as soon as its kind is served and psk is known to the cluster: an access
+    /// entry takes effect a moment after it was made.
     async fn put(
         &self,
         access: &Access,
@@ -249,33 +265,37 @@ impl Object {
             dry_run: false,
             force,
         };
-        let (namespace, name) = (manifest.namespace(), manifest.name());
         let put = self
             .polling
             .until(&self.title, ESTABLISHED, progress, || async {
+                let at = |error| self.at(error, manifest.at.as_ref());
+                let unknown = || Ok(State::UnderWay("not known to the cluster".to_owned()));
                 let kind = match self.kind(manifest) {
                     Some(kind) => kind,
-                    None => match served(access, manifest)
-                        .await
-                        .map_err(|e| self.at(e, manifest.at.as_ref()))?
-                    {
+                    None => match served(access, manifest).await.map_err(at)? {
                         Some(kind) => kind,
-                        None => return Ok(State::UnderWay("not known to the cluster".to_owned())),
+                        None => return unknown(),
                     },
                 };
-                match access
-                    .apply(&kind, namespace, name, &manifest.object, how)
-                    .await
-                {
+                let (namespace, name) = (namespace(&kind, manifest), manifest.name());
+                let applied = access.apply(&kind, namespace, name, &manifest.object, how);
+                match applied.await {
                     Ok(_) => Ok(State::Done(())),
-                    Err(error) if error.is_unknown_kind() => {
-                        Ok(State::UnderWay("not known to the cluster".to_owned()))
+                    Err(error) if error.is_unknown_kind() => unknown(),
+                    Err(error) if error.is_denied() => {
+                        Ok(State::UnderWay("not open to psk".to_owned()))
                     }
-                    Err(error) => Err(self.at(error, manifest.at.as_ref())),
+                    Err(error) => Err(at(error)),
                 }
             });
         put.await
     }
+}
+
+/// The namespace of an object: `default` if it is in one and doesn't say which.
+fn namespace<'a>(kind: &Kind, manifest: &'a Manifest) -> Option<&'a str> {
+    kind.namespaced
+        .then(|| manifest.namespace().unwrap_or("default"))
 }
 
 /// Where the manifest's kind is served, if it is by now.
@@ -322,7 +342,8 @@ impl Resource for Object {
     }
 
     fn needs(&self) -> Vec<usize> {
-        self.after.clone()
+        let after = self.after.iter().copied();
+        after.chain(self.body.needs()).collect()
     }
 
     async fn observe(&self) -> Result<Option<Seen>, reconcile::Error> {
@@ -331,10 +352,15 @@ impl Resource for Object {
         if !applied.readable {
             return Ok(None);
         }
-        match self.connection.observed().await? {
-            Some(access) => self.look(&access, &applied).await.map(Some),
-            None => Ok(None),
-        }
+        let Some(access) = self.connection.observed().await? else {
+            return Ok(None);
+        };
+        let manifest = self.wanted()?;
+        let objects = &self.connection.shared().objects;
+        let looked = objects.get(manifest.object.to_string(), || {
+            self.look(&access, &applied, &manifest)
+        });
+        looked.await.map(Some)
     }
 
     fn output(&self, _: &Seen) {}
@@ -375,14 +401,27 @@ impl Resource for Object {
                 action: Action::Replace,
                 attributes,
                 reason: Some(why.clone()),
-                found: found(live),
+                found: found(live, &manifest.object),
                 wanted: wanted(&manifest.object),
             });
         }
-        let attributes = match &seen.would {
-            Some(would) => compare(live, would, true),
-            None => Vec::new(),
+        let Some(would) = &seen.would else {
+            // What it holds isn't known yet, so the API server couldn't be asked.
+            let attributes = compare(live, &manifest.object, false);
+            let action = match attributes.is_empty() {
+                true => Action::Keep,
+                false if REPLACEABLE.contains(&manifest.kind()) => Action::Replace,
+                false => Action::Update,
+            };
+            return Ok(Diff {
+                action,
+                attributes,
+                reason: None,
+                found: found(live, &manifest.object),
+                wanted: wanted(&manifest.object),
+            });
         };
+        let attributes = compare(live, would, true);
         let owners = seen
             .conflicts
             .iter()
@@ -398,8 +437,8 @@ impl Resource for Object {
             reason: (!attributes.is_empty() && !owners.is_empty())
                 .then(|| format!("put back: {}", owners.join(", "))),
             attributes,
-            found: found(live),
-            wanted: wanted(seen.would.as_ref().unwrap_or(live)),
+            found: found(live, &manifest.object),
+            wanted: wanted(&manifest.object),
         })
     }
 
@@ -417,8 +456,8 @@ impl Resource for Object {
         if diff.action == Action::Replace
             && let Some(kind) = self.kind(&manifest)
         {
-            let (namespace, name) = (manifest.namespace(), manifest.name());
-            access.delete(&kind, namespace, name).await?;
+            let namespace = namespace(&kind, &manifest);
+            access.delete(&kind, namespace, manifest.name()).await?;
         }
         // What was seen to be contested was refused; what else others own has drifted.
         let force = seen.is_some_and(|seen| !seen.conflicts.is_empty());
@@ -439,8 +478,8 @@ impl Resource for Object {
         let manifest = self.wanted()?;
         match self.kind(&manifest) {
             Some(kind) => {
-                let (namespace, name) = (manifest.namespace(), manifest.name());
-                Ok(access.delete(&kind, namespace, name).await?)
+                let namespace = namespace(&kind, &manifest);
+                Ok(access.delete(&kind, namespace, manifest.name()).await?)
             }
             None => Ok(()),
         }

@@ -43,7 +43,7 @@ impl Error {
     }
 
     /// A stop because the run was interrupted while the service was still at it.
-    pub(super) fn cancelled(doing: impl Into<String>) -> Self {
+    pub(crate) fn cancelled(doing: impl Into<String>) -> Self {
         Self {
             kind: Kind::Cancelled,
             ..Self::new(

@@ -270,9 +270,10 @@ impl<R: Resource> Node for Managed<R> {
 
     fn plan(&self) -> Result<Option<ResourceChange>, Error> {
         let observed = self.observed();
-        self.resource
-            .diff(observed.as_ref())
-            .map(|diff| Some(self.change(diff)))
+        let diff = self.resource.diff(observed.as_ref())?;
+        // What isn't there and isn't wanted either is nothing to tell of.
+        let is_nothing = observed.is_none() && diff.action == Action::Keep;
+        Ok((!is_nothing).then(|| self.change(diff)))
     }
 
     fn intended(&self) -> Option<Intended> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::drift::{note, told_as_drift};
+use super::inside::blocked_drains;
 use super::outputs;
 use super::saved::{Moved, SavedCluster, moved};
 use crate::aws::{Aws, CallError, Session, Target};
@@ -15,6 +16,7 @@ use crate::control_plane::{Base, Intent, Shared};
 use crate::event::{Failure, Step};
 use crate::fanout::{Turn, Work, WorkOutcome};
 use crate::inventory::{Cluster, EksVersion};
+use crate::kubernetes::{self, Manifest};
 use crate::reconcile::plan::{Action, PLAN_SCHEMA_VERSION, Plan, ResourceChange, Rung};
 use crate::reconcile::{Applied, Error, Fingerprint, Progress, climb};
 use crate::verify::Chosen;
@@ -71,9 +73,10 @@ impl Mode {
 pub struct ClusterWork {
     aws: Aws,
     clusters: HashMap<String, Cluster>,
-    mode: Mode,
-    intent: Intent,
+    pub(super) mode: Mode,
+    pub(super) intent: Intent,
     shared: Arc<Shared>,
+    pub(super) manifests: BTreeMap<String, Vec<Manifest>>,
     plans: Mutex<BTreeMap<String, Found>>,
     reviewed: BTreeMap<String, SavedCluster>,
     settings: BTreeMap<String, String>,
@@ -96,6 +99,8 @@ pub struct Found {
 /// A cluster as it was found, and what has to be done to it.
 struct Planned {
     session: Session,
+    /// What is known of its inside.
+    inside: Arc<kubernetes::Shared>,
     /// The cluster's resources as they are wanted on the first rung.
     base: Base,
     found: Found,
@@ -131,6 +136,7 @@ impl ClusterWork {
             mode,
             intent,
             shared: Arc::default(),
+            manifests: BTreeMap::new(),
             plans: Mutex::default(),
             reviewed: BTreeMap::new(),
             settings: BTreeMap::new(),
@@ -140,6 +146,11 @@ impl ClusterWork {
             outputs: None,
             traced: false,
         }
+    }
+
+    /// The same work, with what teams add inside their clusters, by cluster.
+    pub fn with_manifests(self, manifests: BTreeMap<String, Vec<Manifest>>) -> Self {
+        Self { manifests, ..self }
     }
 
     /// The same work, with only the chosen checks.
@@ -236,21 +247,10 @@ impl ClusterWork {
         session.map_err(|e| failure(Step::Session, [Error::from(e)]))
     }
 
-    /// The resources of a cluster as they are wanted at a version.
-    fn base(
-        &self,
-        cluster: &Cluster,
-        session: &Session,
-        shared: &Arc<Shared>,
-        version: EksVersion,
-    ) -> Base {
-        Base::new(cluster, version, &self.intent, session, shared)
-    }
-
-    /// The resources of a cluster as its settings ask for them.
+    /// The resources of a cluster's AWS side as its settings ask for them.
     pub(super) fn wanted(&self, cluster: &Cluster, session: &Session) -> Base {
         let version = cluster.settings.eks_version;
-        self.base(cluster, session, &self.shared, version)
+        Base::new(cluster, version, &self.intent, session, &self.shared)
     }
 
     /// Reads a cluster and compares it with its settings.
@@ -265,13 +265,17 @@ impl ClusterWork {
 
         enter(Step::Observe);
         let wanted = cluster.settings.eks_version;
-        let base_for = |version| self.base(cluster, &session, shared, version);
-        let observe = async |base: &Base| {
-            let observed = base.graph.observe().await;
-            observed.map_err(|errors| failure(Step::Observe, errors))
+        let inside = kubernetes::Shared::new(&session, cluster.name.as_str());
+        let inside = Arc::new(inside);
+        let observed = async |version| {
+            let whole = self.whole(cluster, &session, shared, &inside, version);
+            let (base, connection) = whole.map_err(|error| failure(Step::Observe, [error]))?;
+            match base.graph.observe().await {
+                Ok(()) => Ok((base, connection)),
+                Err(errors) => Err(failure(Step::Observe, errors)),
+            }
         };
-        let mut base = base_for(wanted);
-        observe(&base).await?;
+        let (mut base, connection) = observed(wanted).await?;
 
         enter(Step::Plan);
         let refused = |errors| failure(Step::Plan, errors);
@@ -284,8 +288,7 @@ impl ClusterWork {
                 stages.push((version.to_string(), resources.clone()));
                 continue;
             }
-            let rung = base_for(version);
-            observe(&rung).await?;
+            let (rung, _) = observed(version).await?;
             let resources = rung.graph.plan().map_err(refused)?;
             if stages.is_empty() {
                 base = rung;
@@ -296,12 +299,17 @@ impl ClusterWork {
             0 | 1 => Vec::new(),
             _ => climb(stages),
         };
+        let mut warnings = warnings(&rungs);
+        let blocked = blocked_drains(&connection, &resources).await;
+        warnings.extend(blocked.map_err(|error| failure(Step::Plan, [error]))?);
+        // Until it is changed, others may have the room that its connections take.
+        inside.close().await;
         let plan = Plan {
             schema_version: PLAN_SCHEMA_VERSION,
             cluster: cluster.name.to_string(),
             region: cluster.region.to_string(),
             account: cluster.account.to_string(),
-            warnings: warnings(&rungs),
+            warnings,
             resources,
             rungs,
             drift: Vec::new(),
@@ -313,6 +321,7 @@ impl ClusterWork {
         };
         Ok(Planned {
             session,
+            inside,
             base,
             found: Found { plan, found },
         })
@@ -389,8 +398,10 @@ impl ClusterWork {
             }
             if i > 0 {
                 let shared = Arc::new(self.shared.after_a_change());
-                base = self.base(cluster, &planned.session, &shared, *version);
+                let inside = Arc::new(planned.inside.after_a_change());
                 let told = |errors| failure_after(Step::Apply, errors, &done);
+                let whole = self.whole(cluster, &planned.session, &shared, &inside, *version);
+                (base, _) = whole.map_err(|error| told(vec![error]))?;
                 base.graph.observe().await.map_err(told)?;
                 base.graph.plan().map_err(told)?;
             }
@@ -416,10 +427,17 @@ impl ClusterWork {
             let noted = note(&base, &planned.session, settings, self.commit.as_deref()).await;
             noted.map_err(|error| failure_after(Step::Apply, [Error::from(error)], &done))?;
         }
-        self.keep_outputs(turn, cluster, &base, &done).await?;
         let resources = done.iter().map(|change| (&change.kind, &change.name));
         let resources = resources.collect::<std::collections::BTreeSet<_>>().len();
-        Ok(outcome(resources))
+        let then = outcome(resources);
+        planned.inside.close().await;
+        let verified = self.check_that_it_works(turn, cluster, planned.session, &done, then);
+        let verified = verified.await?;
+        // Nobody is told of a cluster that isn't known to work.
+        if !matches!(verified, WorkOutcome::Cancelled { .. }) {
+            self.keep_outputs(turn, cluster, &base, &done).await?;
+        }
+        Ok(verified)
     }
 
     async fn work(&self, turn: &Turn, checked: Option<Planned>) -> Result<WorkOutcome, Failure> {

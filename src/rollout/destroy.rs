@@ -1,10 +1,14 @@
 //! Taking one cluster apart: session → observe → plan → remove.
 
+use std::sync::Arc;
+
 use super::cluster::{ClusterWork, Destroy, failure, failure_after, outcome, progress};
-use crate::control_plane::{file_system::FileSystem, kms_key::KmsKey};
+use crate::aws::Session;
+use crate::control_plane::{Base, file_system::FileSystem, kms_key::KmsKey};
 use crate::event::{Failure, Step};
 use crate::fanout::{Turn, WorkOutcome};
 use crate::inventory::Cluster;
+use crate::kubernetes::{self, Connection, KarpenterNodes};
 use crate::reconcile::plan::{Action, PLAN_SCHEMA_VERSION, Plan};
 use crate::reconcile::{Applied, Removal, Resource};
 
@@ -20,7 +24,8 @@ impl ClusterWork {
             turn.events.enter(Step::Session);
             let session = self.open(cluster).await?;
             turn.events.enter(Step::Observe);
-            let base = self.wanted(cluster, &session);
+            let mut base = self.wanted(cluster, &session);
+            with_nodes(&mut base, cluster, &session);
             let observed = base.graph.observe().await;
             observed.map_err(|errors| failure(Step::Observe, errors))?;
             turn.events.enter(Step::Plan);
@@ -56,6 +61,18 @@ impl ClusterWork {
         }
         Ok(outcome(done.len()))
     }
+}
+
+/// Adds what is inside the cluster and doesn't go with it.
+fn with_nodes(base: &mut Base, cluster: &Cluster, session: &Session) {
+    let name = cluster.name.to_string();
+    let inside = Arc::new(kubernetes::Shared::new(session, &name));
+    base.graph.add(KarpenterNodes {
+        connection: Arc::new(Connection::new(inside, base.cluster.clone())),
+        cluster: base.cluster.clone(),
+        name,
+        needs: base.ready.clone(),
+    });
 }
 
 /// Why a resource of a kind stays although psk made it.

@@ -8,7 +8,7 @@ use crate::reconcile::plan::{Action, Cause, Drift, Plan};
 /// The plan with why each resource differs. `settings` is the digest of the cluster's settings.
 pub(super) fn told_as_drift(mut plan: Plan, base: &Base, settings: &str) -> Plan {
     let facts = base.cluster.get().known();
-    let stamp: Option<Stamp> = facts.and_then(|facts| facts.applied?.parse().ok());
+    let stamp = facts.and_then(|facts| facts.applied);
     let intended = base.graph.intended();
     for change in &mut plan.resources {
         if change.action == Action::Keep {
@@ -59,8 +59,7 @@ pub(super) async fn note(
         return Ok(());
     };
     let stamp = Stamp::of(settings, commit, &base.graph.intended());
-    let noted: Option<Stamp> = facts.applied.and_then(|applied| applied.parse().ok());
-    if noted.is_some_and(|noted| noted.is_like(&stamp)) {
+    if facts.applied.is_some_and(|noted| noted.is_like(&stamp)) {
         return Ok(());
     }
     stamp.write(session, &facts.arn).await

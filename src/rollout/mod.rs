@@ -6,6 +6,7 @@ pub mod saved;
 mod cluster;
 mod destroy;
 mod drift;
+mod inside;
 mod verify;
 
 pub use cluster::{ClusterWork, Destroy, Found, Mode};

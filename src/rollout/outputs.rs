@@ -79,7 +79,7 @@ impl Live {
             version: facts.version.to_string(),
             file_system: file_system.required(|| doing("the file system"))?,
             karpenter_node_role: role.required(|| doing("Karpenter's node role"))?.name,
-            applied: facts.applied.and_then(|applied| applied.parse().ok()),
+            applied: facts.applied,
         })
     }
 

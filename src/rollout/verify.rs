@@ -1,16 +1,18 @@
-//! What `psk verify` does with one cluster: session → checks.
+//! Verification of one cluster: the last step of an apply, or all that `psk verify` does.
 
 use std::sync::Arc;
 
-use super::cluster::{ClusterWork, failure_after, outcome};
+use super::cluster::{ClusterWork, failure_after};
+use crate::aws::Session;
 use crate::event::{CheckOutcome, CheckResult, Failure, Step};
 use crate::fanout::{Turn, WorkOutcome};
 use crate::inventory::Cluster;
 use crate::reconcile::Error;
+use crate::reconcile::plan::ResourceChange;
 use crate::verify::{self, Subject};
 
 impl ClusterWork {
-    /// Checks that the cluster works.
+    /// Changes nothing, and checks that the cluster works.
     pub(super) async fn verify(
         &self,
         turn: &Turn,
@@ -18,6 +20,19 @@ impl ClusterWork {
     ) -> Result<WorkOutcome, Failure> {
         turn.events.enter(Step::Session);
         let session = self.open(cluster).await?;
+        self.check_that_it_works(turn, cluster, session, &[], WorkOutcome::Unchanged)
+            .await
+    }
+
+    /// Checks that the cluster works, after what was `done` to it. Its outcome is `then` if it does.
+    pub(super) async fn check_that_it_works(
+        &self,
+        turn: &Turn,
+        cluster: &Cluster,
+        session: Session,
+        done: &[ResourceChange],
+        then: WorkOutcome,
+    ) -> Result<WorkOutcome, Failure> {
         turn.events.enter(Step::Verify);
         let subject = Arc::new(Subject::new(cluster, session, turn.cancel.clone()).await);
         let (told, said) = (turn.events.clone(), turn.events.clone());
@@ -34,8 +49,8 @@ impl ClusterWork {
             });
         }
         match failure(&turn.cluster.name, &results) {
-            Some(error) => Err(failure_after(Step::Verify, [error], &[])),
-            None => Ok(outcome(0)),
+            Some(error) => Err(failure_after(Step::Verify, [error], done)),
+            None => Ok(then),
         }
     }
 }

@@ -31,7 +31,7 @@ pub use list::CHECKS;
 use crate::aws::{Memo, Session};
 use crate::event::{CheckOutcome, CheckResult};
 use crate::inventory::{Cluster, Settings};
-use crate::kubernetes::{Access, Endpoint, Kind};
+use crate::kubernetes::{Access, Endpoint, Kind, Purpose};
 
 /// The cluster that is checked, and what the checks share.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Subject {
     pub async fn new(cluster: &Cluster, session: Session, cancel: CancellationToken) -> Self {
         let name = cluster.name.to_string();
         let access = match Endpoint::of(&session, &name).await {
-            Ok(endpoint) => Access::new(&session, &name, &endpoint),
+            Ok(endpoint) => Access::open(&session, &name, &endpoint, Purpose::Watch).await,
             Err(error) => Err(error),
         };
         Self {

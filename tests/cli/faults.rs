@@ -105,7 +105,7 @@ fn throttles_are_met_counted_and_outlasted() {
     let calls = totals["calls"].as_u64().unwrap();
     assert_eq!(
         calls + 5,
-        lab.aws_calls().len() as u64,
+        lab.asked() as u64,
         "a retry is no call of its own"
     );
 

@@ -26,8 +26,10 @@ fn one_cluster() -> Files {
     Files::small().with("roles/qa.yaml", &clusters)
 }
 
+/// A run that checks next to nothing: what its own checks leave behind is another test's matter.
 fn fanout<'a>(files: &Files, lab: &'a Served) -> Psk<'a> {
     psk(["fanout", "--role", "qa", "--output", "json"])
+        .arg("--only=aws-cluster")
         .arg("--poll-interval=0.02")
         .arg("--override-gate=what is written is counted, and statuses are not meant")
         .at(files)
@@ -43,43 +45,54 @@ fn undisturbed(files: &Files, world: &World) -> BTreeMap<String, usize> {
 }
 
 /// The worlds that psk leaves when it is killed after each call that writes, one after the other,
-/// through a whole creation.
-fn broken_off(files: &Files, fresh: World) -> Vec<World> {
-    let mut worlds = vec![fresh];
+/// through a creation from its call `from` on, to its call `to` or its end.
+fn broken_off(files: &Files, fresh: World, from: usize, to: Option<usize>) -> Vec<World> {
+    let first = match from {
+        0 => fresh,
+        from => killed(files, fresh, from).0.unwrap(),
+    };
+    let mut worlds = vec![first];
     let mut made = BTreeSet::new();
     // A run may repeat what changes nothing, on its way to what does.
     let mut repeated = 0;
-    loop {
+    while to.is_none_or(|to| from + worlds.len() <= to) {
         assert!(repeated < 5 && worlds.len() < 200, "{made:#?}");
         let world = worlds.last().unwrap().clone();
-        let lab = Served::rushing(world, &writes(repeated + 1));
-        let mut run = fanout(files, &lab).start();
-        lab.wait_until(|| written(&lab).len() > repeated || run.has_ended());
-        let calls = written(&lab);
-        if calls.len() <= repeated {
-            run.finish().ended(0);
-            return worlds;
-        }
-        run.kill();
+        let (left, calls) = killed(files, world, repeated + 1);
+        let Some(left) = left else { break };
         let known = made.len();
         made.extend(calls);
         if made.len() > known {
             repeated = 0;
-            worlds.push(lab.with_world(|world| world.clone()));
+            worlds.push(left);
         } else {
             repeated += 1;
         }
     }
+    worlds
+}
+
+/// The world that psk leaves when it is killed after so many calls that write, and those; no world
+/// if it came to its end before.
+fn killed(files: &Files, world: World, after: usize) -> (Option<World>, Vec<String>) {
+    let lab = Served::rushing(world, &writes(after));
+    let mut run = fanout(files, &lab).start();
+    lab.wait_until(|| written(&lab).len() >= after || run.has_ended());
+    let calls = written(&lab);
+    if calls.len() < after {
+        run.finish().ended(0);
+        return (None, calls);
+    }
+    run.kill();
+    (Some(lab.with_world(|world| world.clone())), calls)
 }
 
 /// The calls that wrote and were answered.
 fn written(lab: &Served) -> Vec<String> {
-    let reads = ["Describe", "Get", "List", "AssumeRole"];
     let calls = lab.calls();
-    let writes = calls.iter().filter(|call| {
-        let operation = &call.operation;
-        call.status.is_some() && !reads.iter().any(|prefix| operation.starts_with(prefix))
-    });
+    let writes = calls
+        .iter()
+        .filter(|call| call.writes && call.status.is_some());
     writes
         .map(|call| format!("{}:{} {}", call.service, call.operation, call.request))
         .collect()
@@ -124,13 +137,14 @@ fn difference(is: &BTreeMap<String, usize>, wanted: &BTreeMap<String, usize>) ->
         .collect()
 }
 
-#[test]
-fn killed_after_each_call_that_writes_one_more_run_completes_what_is_there_once() {
+/// Kills a creation after each of some of its calls that write, and lets one more run complete each.
+fn one_more_run_completes(from: usize, to: Option<usize>) {
     let files = one_cluster();
     let fresh = world_of(&files, "fresh");
     let wanted = undisturbed(&files, &fresh);
-    let worlds = broken_off(&files, fresh);
-    assert!(worlds.len() > 60, "{}", worlds.len());
+    let worlds = broken_off(&files, fresh, from, to);
+    let least = to.unwrap_or(from + 10) - from;
+    assert!(worlds.len() >= least, "{}", worlds.len());
     each(&worlds, |_, world| {
         let lab = Served::rushing(world.clone(), "{}");
         let run = fanout(&files, &lab).run();
@@ -144,6 +158,27 @@ fn killed_after_each_call_that_writes_one_more_run_completes_what_is_there_once(
             Err(differing.join("; "))
         }
     });
+}
+
+// One creation in four parts, which go on side by side.
+#[test]
+fn killed_after_each_of_its_first_calls_one_more_run_completes_what_is_there_once() {
+    one_more_run_completes(0, Some(20));
+}
+
+#[test]
+fn killed_while_it_makes_the_cluster_one_more_run_completes_what_is_there_once() {
+    one_more_run_completes(20, Some(40));
+}
+
+#[test]
+fn killed_while_it_makes_what_is_around_one_more_run_completes_what_is_there_once() {
+    one_more_run_completes(40, Some(60));
+}
+
+#[test]
+fn killed_while_it_fills_the_cluster_one_more_run_completes_what_is_there_once() {
+    one_more_run_completes(60, None);
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn the_environment_alone_leads_into_a_served_lab() {
     let mut lab = psk(["lab", "up", "--start", "current"]).at(&files).start();
     let mut inside = fanout().at(&files);
     let mut names = Vec::new();
-    while names.last().is_none_or(|name| name != "PSK_BRANCH") {
+    while names.last().is_none_or(|name| name != "PSK_HELM") {
         let line = lab.line();
         let export = line
             .strip_prefix("export ")
@@ -49,7 +49,8 @@ fn the_environment_alone_leads_into_a_served_lab() {
             "GITHUB_REPOSITORY",
             "PSK_COMMIT",
             "PSK_TAG",
-            "PSK_BRANCH"
+            "PSK_BRANCH",
+            "PSK_HELM"
         ]
     );
     let of_served = outcomes(inside);
@@ -105,6 +106,7 @@ fn a_command_runs_inside_a_lab_and_nothing_leads_out_of_it() {
             "PATH",
             "PSK_BRANCH",
             "PSK_COMMIT",
+            "PSK_HELM",
             "PSK_TAG",
             "SLACK_API_URL"
         ]

@@ -9,7 +9,6 @@
 
 mod apply;
 mod base;
-mod baseline;
 mod ci;
 mod credentials;
 mod destroy;
@@ -17,9 +16,11 @@ mod drift;
 mod fanout;
 mod faults;
 mod harness;
+mod helm;
 mod help;
 mod iam;
 mod inject;
+mod inside;
 mod interrupt;
 mod inventory;
 mod kills;

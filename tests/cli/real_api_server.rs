@@ -6,13 +6,16 @@ use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use psk::aws::{Aws, Identity, Session, Target};
 use psk::control_plane::cluster::{Access as Reached, Facts};
 use psk::inventory::{Cluster, Inventory};
 use psk::kubernetes::baseline::{self, Needs};
-use psk::kubernetes::{Access, Apply, Endpoint, Kind, Late, Selection, Waited, Watched};
+use psk::kubernetes::{
+    Access, Apply, Endpoint, Kind, Late, Purpose, Selection, Shared, Waited, Watched,
+};
 use psk::reconcile::plan::Action;
 use psk::reconcile::{Error, Grant, Graph, Lookup, Polling, Progress};
 use psk_lab::plausible::plausible;
@@ -233,8 +236,9 @@ impl Scene {
         let cluster = graph.look_up(Known(self.facts.clone()));
         let text = graph.look_up(Known("fs-0123456789abcdef0".to_owned()));
         let late = || Late::new(&text, |text| text);
+        let shared = Arc::new(Shared::new(&self.session, CLUSTER));
         let needs = Needs {
-            session: &self.session,
+            shared: &shared,
             settings: &self.cluster.settings,
             version: self.cluster.settings.eks_version,
             cluster: &cluster,
@@ -322,13 +326,16 @@ fn a_real_api_server_takes_the_baseline_twice_the_second_time_without_change() {
         let env = env.chain([("PSK_HELM".to_owned(), "/nowhere/helm".to_owned())]);
         let aws = Aws::new(env.collect(), identity, 1024).await.unwrap();
         let session = aws.session(&target).await.unwrap();
-        let access = Access::new(&session, CLUSTER, &server.endpoint).unwrap();
+        let purpose = Purpose::Change;
+        let access = Access::open(&session, CLUSTER, &server.endpoint, purpose).await;
+        let access = access.unwrap();
         define(&access).await;
         let facts = Facts {
             arn: target.arn("eks", &format!("cluster/{CLUSTER}")),
             version: cluster.settings.eks_version,
             applied: None,
             made_by_psk: true,
+            is_going: false,
             access: Reached {
                 endpoint: server.endpoint.url.clone(),
                 certificate_authority: server.endpoint.certificate_authority.clone(),

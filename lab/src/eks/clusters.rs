@@ -312,6 +312,7 @@ impl Cluster {
             identity_provider: None,
             insights: Insights::default(),
             endpoint: None,
+            kept_pods: BTreeMap::new(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! What the inside of a cluster is told: by whom it is used, and what EKS and the services around
 //! it say of it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,6 +45,13 @@ impl Region {
     pub(crate) fn serve_at(&mut self, cluster: &str, port: u16, authority: Authority) {
         if let Some(cluster) = self.clusters.get_mut(cluster) {
             cluster.endpoint = Some(Endpoint { port, authority });
+        }
+    }
+
+    /// Notes which pods keep nodes of a cluster's node groups from being drained.
+    pub(crate) fn keep_pods(&mut self, cluster: &str, kept: BTreeMap<String, Vec<String>>) {
+        if let Some(cluster) = self.clusters.get_mut(cluster) {
+            cluster.kept_pods = kept;
         }
     }
 

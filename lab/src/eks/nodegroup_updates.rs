@@ -150,9 +150,8 @@ struct UpdateVersionInput {
     version: Option<KubernetesVersion>,
     release_version: Option<String>,
     launch_template: Option<LaunchTemplate>,
-    // A forced update evicts pods that a disruption budget protects; no pod here has one.
-    #[serde(default, rename = "force")]
-    _force: bool,
+    #[serde(default)]
+    force: bool,
     client_request_token: Option<String>,
 }
 
@@ -168,12 +167,16 @@ pub(super) fn update_version(region: &mut Region, request: &Request<'_>) -> Serv
     let about = |e: ServiceError| e.cluster(&cluster.name).nodegroup(&group.name);
     must_be_free(group).map_err(about)?;
     cluster.must_be_active().map_err(about)?;
+    let forced = input.force;
     let (spec, params) = raised(cluster, group, request, input).map_err(about)?;
     let new = NewUpdate {
         subject: Subject::Nodegroup(group.name.clone()),
         kind: UpdateType::VersionUpdate,
         params,
-        change: Change::Nodegroup(Box::new(spec)),
+        change: Change::NodegroupVersion {
+            spec: Box::new(spec),
+            forced,
+        },
         takes: takes::NODEGROUP_VERSION_UPDATE,
         token,
     };

@@ -192,6 +192,10 @@ pub(super) struct Cluster {
     /// Where its API is served, once it has been asked for.
     #[serde(default)]
     pub(super) endpoint: Option<Endpoint>,
+    /// Pods that disruption budgets keep on the nodes of a node group, as far as its inside was last
+    /// looked at.
+    #[serde(default)]
+    pub(super) kept_pods: BTreeMap<String, Vec<String>>,
 }
 
 /// A minor version upgrade that was made.

@@ -70,6 +70,11 @@ enum UpdateStatus {
 pub(super) enum Change {
     Cluster(Box<ClusterSpec>),
     Nodegroup(Box<NodegroupSpec>),
+    /// The nodes are replaced. Unless it is `forced`, it fails where a disruption budget keeps pods.
+    NodegroupVersion {
+        spec: Box<NodegroupSpec>,
+        forced: bool,
+    },
     Addon(Box<AddonSpec>),
     IdentityProviderAssociated,
     IdentityProviderDisassociated,
@@ -179,9 +184,11 @@ pub(super) fn done(
     findings: &[Finding],
     at: Timestamp,
 ) {
+    let held_up = held_up(cluster, id);
     let Some(update) = cluster.updates.iter_mut().find(|u| u.id == id) else {
         return;
     };
+    let failure = failure.or(held_up);
     update.status = if failure.is_some() {
         UpdateStatus::Failed
     } else {
@@ -195,7 +202,10 @@ pub(super) fn done(
                 replace_spec(cluster, *spec, findings, at);
             }
         }
-        (Subject::Nodegroup(name), Change::Nodegroup(spec)) => {
+        (
+            Subject::Nodegroup(name),
+            Change::Nodegroup(spec) | Change::NodegroupVersion { spec, .. },
+        ) => {
             if let Some(group) = cluster.nodegroups.get_mut(&name) {
                 group.updated(*spec, failure, at);
             }
@@ -219,8 +229,33 @@ pub(super) fn done(
                 provider.status = IdentityProviderStatus::Active;
             }
         }
-        (_, Change::Cluster(_) | Change::Nodegroup(_) | Change::Addon(_)) => {}
+        (
+            _,
+            Change::Cluster(_)
+            | Change::Nodegroup(_)
+            | Change::NodegroupVersion { .. }
+            | Change::Addon(_),
+        ) => {}
     }
+}
+
+/// Why nodes can't be drained for an update that isn't forced: pods that a disruption budget keeps.
+/// Source: EKS User Guide, "Understand each phase of node updates", and the API reference, `Issue`.
+fn held_up(cluster: &Cluster, id: &str) -> Option<Issue> {
+    let update = cluster.updates.iter().find(|update| update.id == id)?;
+    let (Subject::Nodegroup(group), Change::NodegroupVersion { forced: false, .. }) =
+        (&update.subject, &update.change)
+    else {
+        return None;
+    };
+    let pods = cluster.kept_pods.get(group)?;
+    Some(Issue {
+        code: "PodEvictionFailure".to_owned(),
+        message: format!(
+            "Reached max retries while trying to evict pods from nodes in node group {group}"
+        ),
+        resource_ids: pods.clone(),
+    })
 }
 
 fn replace_spec(cluster: &mut Cluster, spec: ClusterSpec, findings: &[Finding], at: Timestamp) {
@@ -246,9 +281,10 @@ pub(super) fn rolling<'a>(
         .iter()
         .filter(|update| update.status == UpdateStatus::InProgress)
         .find_map(|update| match (&update.subject, &update.change) {
-            (Subject::Nodegroup(name), Change::Nodegroup(spec)) if name == group => {
-                Some((&**spec, update.created_at))
-            }
+            (
+                Subject::Nodegroup(name),
+                Change::Nodegroup(spec) | Change::NodegroupVersion { spec, .. },
+            ) if name == group => Some((&**spec, update.created_at)),
             _ => None,
         })
 }

@@ -2,6 +2,8 @@
 //!
 //! Source: "Specifying a Disruption Budget for your Application" in the Kubernetes documentation.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::inside::Inside;
@@ -108,11 +110,70 @@ pub(crate) fn keeping(inside: &Inside, pod: &Value) -> Option<Budget> {
         .find(|budget| budget.allowed < 1 && (is_ready(pod) || budget.healthy < budget.desired))
 }
 
+/// The pods that budgets keep on the nodes of managed groups, by group. What a daemon set runs is
+/// never evicted.
+pub(crate) fn kept(inside: &Inside) -> BTreeMap<String, Vec<String>> {
+    let mut kept: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    if inside.every("poddisruptionbudgets.policy").next().is_none() {
+        return kept;
+    }
+    let group_of = |pod: &Value| {
+        let node = inside.get("nodes", None, pod.text("/spec/nodeName"))?;
+        let labels = node.labels();
+        labels
+            .get("eks.amazonaws.com/nodegroup")
+            .map(|group| (*group).to_owned())
+    };
+    let owned = |pod: &Value| {
+        let owners = pod.list("/metadata/ownerReferences");
+        owners.iter().any(|owner| owner["kind"] == "DaemonSet")
+    };
+    for pod in inside.every("pods").filter(|pod| !owned(pod)) {
+        if let Some(group) = group_of(pod)
+            && keeping(inside, pod).is_some()
+        {
+            kept.entry(group).or_default().push(pod.name().to_owned());
+        }
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_keeps_the_nodes_of_a_group_is_told_by_group() {
+        let now: jiff::Timestamp = "2026-11-23T08:00:00Z".parse().unwrap();
+        let mut inside = Inside::new("c");
+        let node = |name: &str, labels: Value| json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": name, "labels": labels } });
+        inside.put(
+            node("managed", json!({ "eks.amazonaws.com/nodegroup": "g" })),
+            now,
+        );
+        inside.put(node("other", json!({})), now);
+        let pod = |name: &str, node: &str, owner: &str| {
+            json!({ "apiVersion": "v1", "kind": "Pod",
+                "metadata": { "name": name, "namespace": "n", "labels": { "app": "a" },
+                    "ownerReferences": [{ "kind": owner, "name": "o", "uid": "u", "apiVersion": "apps/v1" }] },
+                "spec": { "nodeName": node },
+                "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] } })
+        };
+        inside.put(pod("web", "managed", "ReplicaSet"), now);
+        inside.put(pod("agent", "managed", "DaemonSet"), now);
+        inside.put(pod("elsewhere", "other", "ReplicaSet"), now);
+        assert!(kept(&inside).is_empty());
+        let budget = json!({ "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+            "metadata": { "name": "b", "namespace": "n" },
+            "spec": { "maxUnavailable": 0, "selector": { "matchLabels": { "app": "a" } } } });
+        inside.put(budget, now);
+        assert_eq!(
+            kept(&inside),
+            BTreeMap::from([("g".to_owned(), vec!["web".to_owned()])])
+        );
+    }
 
     #[test]
     fn a_budget_keeps_pods_until_enough_are_ready() {

@@ -27,6 +27,7 @@ mod page;
 mod patch;
 mod planted;
 mod pod_security;
+mod protobuf;
 mod quantity;
 mod request;
 mod schema;
@@ -78,11 +79,16 @@ pub(crate) fn visit<T>(
         .entry(place.id.clone())
         .or_insert_with(|| Inside::new(&place.id));
     controllers::settle(inside, &facts, now);
-    Some(visit(&mut Here {
+    let visited = visit(&mut Here {
         inside,
         facts: &facts,
         now,
-    }))
+    });
+    if facts.groups.iter().any(|group| group.roll.is_some()) {
+        let kept = budgets::kept(inside);
+        here.eks.keep_pods(&place.cluster, kept);
+    }
+    Some(visited)
 }
 
 impl Here<'_> {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::inside::Inside;
 use super::kinds::{self, Kind};
+use super::protobuf;
 use super::selectors::{Selection, fields_of};
 use super::status::ApiError;
 use crate::call::Call;
@@ -183,8 +184,9 @@ impl ApiRequest {
             return serde_saphyr::from_str(&text)
                 .map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")));
         }
-        if self.media_type().contains("protobuf") {
-            return Err(ApiError::unsupported_media_type(&self.content_type));
+        if self.media_type() == "application/vnd.kubernetes.protobuf" {
+            let unknown = || ApiError::unsupported_media_type(&self.content_type);
+            return protobuf::decode(body).ok_or_else(unknown);
         }
         serde_json::from_slice(body).map_err(|e| {
             ApiError::bad_request(format!(

@@ -6,7 +6,7 @@ use super::{ClusterSeed, Maker};
 use crate::kubernetes::{Chart, Planted};
 
 /// Stands for the id of the cluster's file system.
-const FILE_SYSTEM: &str = "{{efs}}";
+pub const FILE_SYSTEM: &str = "{{efs}}";
 
 /// What is in a cluster, by who made it.
 pub(super) fn plant(seed: &ClusterSeed, maker: Maker, file_system: &str) -> Planted {

@@ -25,6 +25,7 @@ mod vaults;
 
 pub use accounts::circleci_organization;
 pub use github::{CommitSeed, RepositorySeed};
+pub use inside::FILE_SYSTEM as SEEDED_FILE_SYSTEM;
 pub use slack::SlackSeed;
 
 use crate::eks::Condition;
@@ -152,8 +153,8 @@ pub struct ClusterSeed {
     pub identity_provider: Option<IdentityProviderSeed>,
     /// What Karpenter's controller may do: inline policies of its role by name.
     pub karpenter_policies: BTreeMap<String, Value>,
-    /// What the settings ask for inside the cluster. In any text, `{{efs}}` stands for the id of the
-    /// cluster's file system.
+    /// What the settings ask for inside the cluster. In any text, [`SEEDED_FILE_SYSTEM`] stands for the
+    /// id of the cluster's file system.
     pub objects: Vec<Value>,
     /// Karpenter as the settings ask for it, if they do.
     pub karpenter: Option<KarpenterSeed>,

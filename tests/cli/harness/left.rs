@@ -30,7 +30,10 @@ pub(crate) fn left(world: &World) -> BTreeMap<String, usize> {
         }
         for (region, here) in members(&kept["regions"]) {
             let place = format!("{account} {region}");
-            for (service, kinds) in members(here) {
+            for (_, inside) in members(&here["kubernetes"]) {
+                tell_inside(&mut found, &place, inside);
+            }
+            for (service, kinds) in members(here).filter(|(service, _)| *service != "kubernetes") {
                 for (kind, things) in members(kinds) {
                     for (id, one) in members(things) {
                         tell(&mut found, &format!("{place} {service} {kind}"), id, one);
@@ -78,6 +81,32 @@ fn tell(found: &mut BTreeMap<String, usize>, kind: &str, id: &str, one: &Json) {
     }
     if one["identity_provider"].is_object() {
         count(found, format!("{kind} {name} identity_provider"));
+    }
+}
+
+/// What is inside a cluster and has a name that nobody drew.
+fn tell_inside(found: &mut BTreeMap<String, usize>, place: &str, inside: &Json) {
+    let kinds = [
+        "namespaces",
+        "clusterrolebindings.rbac.authorization.k8s.io",
+        "storageclasses.storage.k8s.io",
+        "customresourcedefinitions.apiextensions.k8s.io",
+        "nodepools.karpenter.sh",
+        "ec2nodeclasses.karpenter.k8s.aws",
+        "deployments.apps",
+        "daemonsets.apps",
+    ];
+    for kind in kinds {
+        for (name, object) in members(&inside["objects"][kind]) {
+            let spec = &object["spec"];
+            count(found, format!("{place} inside {kind} {name} {spec}"));
+        }
+    }
+    for (_, secret) in members(&inside["objects"]["secrets"]) {
+        let labels = &secret["metadata"]["labels"];
+        if labels["owner"] == "helm" && labels["status"] == "deployed" {
+            count(found, format!("{place} inside release {}", labels["name"]));
+        }
     }
 }
 

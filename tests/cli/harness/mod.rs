@@ -1,5 +1,6 @@
 //! What the tests run psk with: the binary, inventories, worlds and peers.
 
+mod api;
 mod files;
 mod left;
 mod op;
@@ -7,9 +8,10 @@ mod peer;
 mod psk;
 mod world;
 
+pub(crate) use api::Api;
 pub(crate) use files::{Files, contents};
 pub(crate) use left::left;
 pub(crate) use op::fake_op;
 pub(crate) use peer::Peer;
 pub(crate) use psk::{CANARY, Psk, Run, psk, repository};
-pub(crate) use world::{Served, identity_token, reads, secrets_of, world_of};
+pub(crate) use world::{Served, identity_token, secrets_of, world_of};

@@ -1,7 +1,9 @@
 //! Worlds that a test makes to its needs, serves, and looks at afterwards.
 
 use std::future::Future;
-use std::path::Path;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
@@ -110,9 +112,11 @@ impl Served {
         Self { lab, runtime }
     }
 
-    /// The variables that point a client at it.
+    /// The variables that point a client at it, and psk at what stands in for helm there.
     pub(crate) fn exports(&self) -> Vec<(String, String)> {
-        self.lab.exports()
+        let mut exports = self.lab.exports();
+        exports.push(("PSK_HELM".to_owned(), helm().display().to_string()));
+        exports
     }
 
     /// The same, and those of a job that rolls out what its GitHub has: the tagged head of the
@@ -149,9 +153,8 @@ impl Served {
     /// The calls to AWS as `service:Operation account region`.
     pub(crate) fn aws_calls(&self) -> Vec<String> {
         let calls = self.lab.calls();
-        let calls = calls
-            .iter()
-            .filter(|call| !["connect", "github", "slack", "otlp"].contains(&call.service));
+        let others = ["connect", "github", "slack", "otlp", "kubernetes"];
+        let calls = calls.iter().filter(|call| !others.contains(&call.service));
         calls
             .map(|call| {
                 format!(
@@ -160,6 +163,16 @@ impl Served {
                 )
             })
             .collect()
+    }
+
+    /// How many calls it was asked for by AWS's names and in clusters.
+    pub(crate) fn asked(&self) -> usize {
+        let calls = self.lab.calls();
+        let others = ["connect", "github", "slack", "otlp"];
+        calls
+            .iter()
+            .filter(|call| !others.contains(&call.service))
+            .count()
     }
 
     /// How often an operation was asked for.
@@ -198,13 +211,22 @@ impl Served {
     }
 }
 
-/// Whether an operation of a service only reads: those of GitHub stand behind their group's name.
-pub(crate) fn reads(operation: &str) -> bool {
-    let (_, name) = operation.split_once('/').unwrap_or(("", operation));
-    let verbs = [
-        "Get", "List", "Describe", "Assume", "get", "list", "graphql",
-    ];
-    verbs.iter().any(|verb| name.starts_with(verb))
+/// What stands in for helm in the lab: a program that is there once for all tests.
+fn helm() -> PathBuf {
+    let psk = assert_cmd::cargo::cargo_bin!("psk");
+    let script = format!("#!/bin/sh\nexec '{}' lab helm \"$@\"\n", psk.display());
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let helm = folder.join("helm");
+    if std::fs::read_to_string(&helm).is_ok_and(|there| there == script) {
+        return helm;
+    }
+    // Put in place whole, whoever else is about to do so.
+    let mut file = tempfile::NamedTempFile::new_in(folder).unwrap();
+    file.write_all(script.as_bytes()).unwrap();
+    let permissions = std::fs::Permissions::from_mode(0o755);
+    file.as_file().set_permissions(permissions).unwrap();
+    file.persist(&helm).unwrap();
+    helm
 }
 
 /// Every key and token of a world.

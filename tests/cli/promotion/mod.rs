@@ -5,7 +5,7 @@ use psk_lab::github::{Repository, Status, StatusState};
 use psk_lab::world::World;
 use serde_json::Value as Json;
 
-use crate::harness::{Files, Psk, Run, Served, psk, reads, world_of};
+use crate::harness::{Files, Psk, Run, Served, psk, world_of};
 
 mod away;
 mod order;
@@ -117,7 +117,7 @@ impl Promotion {
     /// What was written, to whatever service.
     fn writes(&self) -> Vec<String> {
         let calls = self.lab.calls();
-        let written = calls.iter().filter(|call| !reads(&call.operation));
+        let written = calls.iter().filter(|call| call.writes);
         written
             .map(|call| format!("{} {}", call.service, call.operation))
             .collect()

@@ -240,6 +240,26 @@ fn a_rehearsed_failure_shows_in_its_health_or_its_update() {
 }
 
 #[test]
+fn pods_that_a_budget_keeps_fail_an_update_that_is_not_forced() {
+    let mut bench = with_group(json!({}));
+    let update = |bench: &mut Bench, force: bool| {
+        let body = json!({ "force": force });
+        let id = update_id(bench.post(&format!("{GROUP}/update-version"), body));
+        let kept = BTreeMap::from([("g".to_owned(), vec!["web-1".to_owned()])]);
+        let eks = bench.world.eks(ACCOUNT, REGION);
+        eks.keep_pods("c", kept);
+        bench.wait(TEN_MINUTES);
+        let path = format!("/clusters/c/updates/{id}?nodegroupName=g");
+        bench.read(&path, "/update")
+    };
+    let failed = update(&mut bench, false);
+    assert_eq!(failed["status"], "Failed");
+    assert_eq!(failed["errors"][0]["errorCode"], "PodEvictionFailure");
+    assert_eq!(failed["errors"][0]["resourceIds"], json!(["web-1"]));
+    assert_eq!(update(&mut bench, true)["status"], "Successful");
+}
+
+#[test]
 fn configuration_is_changed_member_by_member() {
     let taint =
         |key: &str, value: &str| json!({ "key": key, "value": value, "effect": "NO_SCHEDULE" });
