@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    KeyUsagePurpose, SanType, SerialNumber,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -49,6 +49,8 @@ impl Authority {
     /// As EKS's authorities are: called `kubernetes`, and good for signing only.
     fn params() -> CertificateParams {
         let mut params = CertificateParams::default();
+        // The one that is drawn from the key may begin with zeros, which no certificate may have.
+        params.serial_number = Some(SerialNumber::from(1_u64));
         params
             .distinguished_name
             .push(DnType::CommonName, "kubernetes");
@@ -69,6 +71,7 @@ impl Authority {
         let issuer = Issuer::new(Self::params(), KeyPair::from_pem(&self.key)?);
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(names.to_vec())?;
+        params.serial_number = Some(SerialNumber::from(2_u64));
         params
             .subject_alt_names
             .push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
