@@ -14,6 +14,7 @@ use crate::journal::Record;
 use crate::keeper::Keeper;
 use crate::server::{self, Shared};
 use crate::state::StateError;
+use crate::transcript::{Transcript, TranscriptError};
 use crate::world::World;
 use crate::{github, slack};
 
@@ -35,6 +36,8 @@ pub struct Options {
     pub enforce_iam: bool,
     /// Where to keep the world, if it is to be kept. [`crate::state::load`] finds it again.
     pub state: Option<PathBuf>,
+    /// Where to write every request and answer, if somewhere. See [`crate::transcript`].
+    pub transcript: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -46,6 +49,7 @@ impl Default for Options {
             speed: 1.0,
             enforce_iam: false,
             state: None,
+            transcript: None,
         }
     }
 }
@@ -64,6 +68,9 @@ pub enum LabError {
     /// The world can't be kept.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The transcript can't be written.
+    #[error(transparent)]
+    Transcript(#[from] TranscriptError),
 }
 
 /// A world that is being served. Dropping it stops it without waiting for calls in flight.
@@ -79,7 +86,7 @@ impl Lab {
     /// Serves a world.
     ///
     /// # Errors
-    /// If the port can't be had or the world can't be kept where it should.
+    /// If the port can't be had, or the world can't be kept or the transcript written where it should.
     pub async fn start(mut world: World, options: Options) -> Result<Self, LabError> {
         world.clock.set_speed(server::real_time(), options.speed);
         let mut faults = options.faults;
@@ -88,10 +95,12 @@ impl Lab {
         world.session_limit = faults.session_seconds;
         world.token_limit = faults.token_seconds;
         let keeper = options.state.map(Keeper::new);
+        let transcript = options.transcript.as_deref().map(Transcript::create);
         let shared = Arc::new(Shared::new(
             world,
             Injector::new(faults),
             keeper,
+            transcript.transpose()?,
             options.enforce_iam,
         ));
         shared.keep().await?;

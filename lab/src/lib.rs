@@ -33,6 +33,7 @@ pub mod kms;
 pub mod kubernetes;
 mod lab;
 pub mod logs;
+mod operations;
 pub mod otlp;
 pub mod pattern;
 pub mod plausible;
@@ -43,6 +44,7 @@ pub mod sqs;
 pub mod ssm;
 pub mod state;
 pub mod sts;
+pub mod transcript;
 pub mod wire;
 pub mod world;
 

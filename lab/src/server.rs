@@ -11,9 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use http::header::{CONTENT_TYPE, HeaderName};
+use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Collected, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -29,12 +31,13 @@ use tokio_util::task::TaskTracker;
 use crate::authorization::{Use, authorize};
 use crate::call::{Answer, Call, Reply, ServiceError};
 use crate::faults::{Injector, Outcome};
-use crate::front::admit::{Refused, admit};
+use crate::front::admit::{Admitted, Refused, admit};
 use crate::front::service::Service;
 use crate::ids;
 use crate::journal::{Journal, Record};
 use crate::keeper::Keeper;
 use crate::kubernetes::listener;
+use crate::transcript::{Answered, Sent, Transcript};
 use crate::wire::{Protocol, errors};
 use crate::world::World;
 
@@ -55,6 +58,7 @@ pub(crate) struct Shared {
     journal: Mutex<Journal>,
     pub(crate) injector: Injector,
     keeper: Option<Keeper>,
+    transcript: Option<Transcript>,
     enforce_iam: bool,
     requests: AtomicU64,
     /// Where the lab listens.
@@ -77,6 +81,7 @@ impl Shared {
         world: World,
         injector: Injector,
         keeper: Option<Keeper>,
+        transcript: Option<Transcript>,
         enforce_iam: bool,
     ) -> Self {
         Self {
@@ -84,6 +89,7 @@ impl Shared {
             journal: Mutex::new(Journal::default()),
             injector,
             keeper,
+            transcript,
             enforce_iam,
             requests: AtomicU64::new(0),
             address: OnceLock::new(),
@@ -198,6 +204,24 @@ impl Shared {
         });
     }
 
+    /// A request as it stands in the transcript, if one is written.
+    pub(crate) fn sent(&self, parts: &Parts, body: &[u8]) -> Option<Sent> {
+        let transcript = self.transcript.as_ref();
+        transcript.map(|_| Sent::new(parts, body))
+    }
+
+    pub(crate) fn transcribe(
+        &self,
+        service: Option<Service>,
+        operation: &str,
+        sent: &Sent,
+        answered: Option<&Answered>,
+    ) {
+        if let Some(transcript) = &self.transcript {
+            transcript.add(service, operation, sent, answered);
+        }
+    }
+
     /// Carries a call out if its caller may, and writes the world down before the answer if it may
     /// have changed. Tells which permissions were used.
     async fn perform(&self, service: Service, call: &mut Call) -> (Answer, Vec<Use>) {
@@ -240,14 +264,39 @@ impl Shared {
             return Ok(too_large());
         };
         let body = body.to_bytes().to_vec();
+        let sent = self.sent(&parts, &body);
         let request_id = self.request_id();
         let admitted = admit(&self.world(), &parts, body, request_id.clone(), real_time());
-        let admitted = match admitted {
-            Ok(admitted) => admitted,
-            Err(refused) => return Ok(self.turn_away(&refused, &request_id)),
+        let (service, operation, answered) = match admitted {
+            Ok(Admitted { service, call }) => {
+                let operation = call.operation.clone();
+                let answered = self.serve(service, call, &request_id, stop).await;
+                (Some(service), operation, answered)
+            }
+            Err(refused) => {
+                let response = self.turn_away(&refused, &request_id);
+                (refused.service, refused.operation, Ok(response))
+            }
         };
-        let (service, mut call) = (admitted.service, admitted.call);
+        if let Some(sent) = sent {
+            let answered = answered.as_ref().ok().map(|response| {
+                let body = response.body().clone().collect().now_or_never();
+                let body = body.and_then(Result::ok).map(Collected::to_bytes);
+                Answered::new(response, body.as_deref())
+            });
+            self.transcribe(service, &operation, &sent, answered.as_ref());
+        }
+        answered
+    }
 
+    /// Answers a request that was let in.
+    async fn serve(
+        self: &Arc<Self>,
+        service: Service,
+        mut call: Call,
+        request_id: &str,
+        stop: &CancellationToken,
+    ) -> Result<Response<Full<Bytes>>, Dropped> {
         let decision = self.injector.decide(service, &call);
         if !decision.delay.is_zero() {
             tokio::select! {
@@ -283,8 +332,8 @@ impl Shared {
             }
         };
         let response = match answer {
-            Ok(reply) => success(service, reply, &request_id),
-            Err(error) => failure(service.protocol(), service.namespace(), &error, &request_id),
+            Ok(reply) => success(service, reply, request_id),
+            Err(error) => failure(service.protocol(), service.namespace(), &error, request_id),
         };
         self.record(service, &call, used, Some(response.status()));
         Ok(response)

@@ -60,6 +60,10 @@ struct WorldArgs {
     /// Latency and failures per call, from a file.
     #[arg(long, value_name = "FILE")]
     lab_faults: Option<PathBuf>,
+    /// Write every request that the lab is sent, and its answer, into this file: JSON, one exchange a line. Holds
+    /// made-up secrets only.
+    #[arg(long, value_name = "FILE")]
+    lab_transcript: Option<PathBuf>,
     /// Milliseconds that every call takes longer.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     lab_latency: u64,
@@ -308,6 +312,7 @@ async fn start_lab(
         speed: args.lab_speed,
         enforce_iam: args.lab_enforce_iam.is_some(),
         state: args.lab_state.clone(),
+        transcript: args.lab_transcript.clone(),
     };
     let lab = Lab::start(world, options).await.map_err(lab_error)?;
     let mut exports = lab.exports();

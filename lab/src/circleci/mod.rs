@@ -7,10 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::{Method, StatusCode};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::call::{Answer, Call, Reply, ServiceError};
+use crate::ids;
+use crate::operations::Routes;
 use crate::world::World;
 
 /// Schedules on one page of a list.
@@ -57,7 +60,41 @@ pub struct Schedule {
     /// The project that it is of.
     pub project_slug: String,
     /// In whose name it runs.
-    pub actor: String,
+    pub actor: Actor,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Somebody in whose name something runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// An id, a UUID.
+    pub id: String,
+    /// The login, at the version control system.
+    pub login: String,
+    /// The name, for people.
+    pub name: String,
+}
+
+impl Actor {
+    /// Who is meant by the member `attribution-actor` of a request.
+    ///
+    /// # Errors
+    /// 400 if nobody is.
+    fn meant(attribution: &str) -> Result<Self, ServiceError> {
+        let (login, name) = match attribution {
+            "current" => ("lab", "The lab's user"),
+            "system" => ("system-actor", "Scheduled"),
+            _ => return Err(bad("attribution-actor: must be current or system")),
+        };
+        Ok(Self {
+            id: ids::uuid_from(ids::digest(&["circleci", login])),
+            login: login.to_owned(),
+            name: name.to_owned(),
+        })
+    }
 }
 
 /// Whether a path is one of the API's.
@@ -65,18 +102,40 @@ pub fn serves(path: &str) -> bool {
     path.starts_with("/api/v2/")
 }
 
-/// The operation that a method and a path mean, by its id in the API's description.
+/// Method, path and operation, by its id in the API's description. A project's slug has three segments.
+const ROUTES: Routes = Routes(&[
+    (
+        Method::POST,
+        "/api/v2/pipeline/continue",
+        "continuePipeline",
+    ),
+    (
+        Method::GET,
+        "/api/v2/project/{vcs}/{organisation}/{project}/schedule",
+        "listSchedulesForProject",
+    ),
+    (
+        Method::POST,
+        "/api/v2/project/{vcs}/{organisation}/{project}/schedule",
+        "createSchedule",
+    ),
+    (Method::GET, "/api/v2/schedule/{id}", "getScheduleById"),
+    (Method::PATCH, "/api/v2/schedule/{id}", "updateSchedule"),
+    (
+        Method::DELETE,
+        "/api/v2/schedule/{id}",
+        "deleteScheduleById",
+    ),
+]);
+
+/// Every operation's id.
+pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    ROUTES.names()
+}
+
+/// The operation that a method and a path mean, if the lab serves it.
 pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
-    let segments: Vec<&str> = path.trim_matches('/').split('/').skip(2).collect();
-    Some(match (method.as_str(), segments.as_slice()) {
-        ("POST", ["pipeline", "continue"]) => "continuePipeline",
-        ("GET", ["project", _, _, _, "schedule"]) => "listSchedulesForProject",
-        ("POST", ["project", _, _, _, "schedule"]) => "createSchedule",
-        ("GET", ["schedule", _]) => "getScheduleById",
-        ("PATCH", ["schedule", _]) => "updateSchedule",
-        ("DELETE", ["schedule", _]) => "deleteScheduleById",
-        _ => return None,
-    })
+    ROUTES.find(method, path)
 }
 
 /// Checks a request's token.
@@ -178,7 +237,9 @@ fn create(server: &mut Server, call: &Call, project: &str, id: String) -> Answer
         timetable,
         parameters,
         project_slug: project.to_owned(),
-        actor,
+        actor: Actor::meant(&actor)?,
+        created_at: call.now,
+        updated_at: call.now,
     };
     check(&schedule)?;
     server.schedules.push(schedule.clone());
@@ -201,9 +262,12 @@ fn update(server: &mut Server, call: &Call, id: &str) -> Answer {
             .parameters
             .unwrap_or_else(|| schedule.parameters.clone()),
         project_slug: schedule.project_slug.clone(),
-        actor: request
-            .attribution_actor
-            .unwrap_or_else(|| schedule.actor.clone()),
+        actor: match &request.attribution_actor {
+            Some(attribution) => Actor::meant(attribution)?,
+            None => schedule.actor.clone(),
+        },
+        created_at: schedule.created_at,
+        updated_at: call.now,
     };
     check(&changed)?;
     *schedule = changed;
@@ -238,9 +302,6 @@ fn check(schedule: &Schedule) -> Result<(), ServiceError> {
     check_parameters(&schedule.parameters)?;
     if !schedule.parameters.contains_key("branch") && !schedule.parameters.contains_key("tag") {
         return Err(bad("parameters: must contain branch or tag"));
-    }
-    if !["current", "system"].contains(&schedule.actor.as_str()) {
-        return Err(bad("attribution-actor: must be current or system"));
     }
     check_timetable(&schedule.timetable)
 }

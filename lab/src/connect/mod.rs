@@ -11,6 +11,7 @@ mod write;
 use http::{Method, StatusCode};
 
 use crate::call::{Answer, Call, Reply, ServiceError};
+use crate::operations::Routes;
 use crate::world::World;
 use answer::{FullItem, Health, ItemSummary, VaultAnswer};
 use filter::equals;
@@ -27,22 +28,48 @@ fn is_open(path: &str) -> bool {
     path == "/heartbeat" || path == "/health"
 }
 
-/// The operation that a method and a path mean, by its id in the API's description.
+/// Method, path and operation, by its id in the API's description.
+const ROUTES: Routes = Routes(&[
+    (Method::GET, "/heartbeat", "GetHeartbeat"),
+    (Method::GET, "/health", "GetServerHealth"),
+    (Method::GET, "/v1/vaults", "GetVaults"),
+    (Method::GET, "/v1/vaults/{vaultUuid}", "GetVaultById"),
+    (Method::GET, "/v1/vaults/{vaultUuid}/items", "GetVaultItems"),
+    (
+        Method::GET,
+        "/v1/vaults/{vaultUuid}/items/{itemUuid}",
+        "GetVaultItemById",
+    ),
+    (
+        Method::POST,
+        "/v1/vaults/{vaultUuid}/items",
+        "CreateVaultItem",
+    ),
+    (
+        Method::PUT,
+        "/v1/vaults/{vaultUuid}/items/{itemUuid}",
+        "UpdateVaultItem",
+    ),
+    (
+        Method::PATCH,
+        "/v1/vaults/{vaultUuid}/items/{itemUuid}",
+        "PatchVaultItem",
+    ),
+    (
+        Method::DELETE,
+        "/v1/vaults/{vaultUuid}/items/{itemUuid}",
+        "DeleteVaultItem",
+    ),
+]);
+
+/// Every operation's id.
+pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    ROUTES.names()
+}
+
+/// The operation that a method and a path mean, if the lab serves it.
 pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
-    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
-    Some(match (method.as_str(), segments.as_slice()) {
-        ("GET", ["heartbeat"]) => "GetHeartbeat",
-        ("GET", ["health"]) => "GetServerHealth",
-        ("GET", ["v1", "vaults"]) => "GetVaults",
-        ("GET", ["v1", "vaults", _]) => "GetVaultById",
-        ("GET", ["v1", "vaults", _, "items"]) => "GetVaultItems",
-        ("GET", ["v1", "vaults", _, "items", _]) => "GetVaultItemById",
-        ("POST", ["v1", "vaults", _, "items"]) => "CreateVaultItem",
-        ("PUT", ["v1", "vaults", _, "items", _]) => "UpdateVaultItem",
-        ("PATCH", ["v1", "vaults", _, "items", _]) => "PatchVaultItem",
-        ("DELETE", ["v1", "vaults", _, "items", _]) => "DeleteVaultItem",
-        _ => return None,
-    })
+    ROUTES.find(method, path)
 }
 
 /// Checks a request's access token and returns its name; empty where none is needed.

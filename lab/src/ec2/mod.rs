@@ -22,7 +22,9 @@ mod tags;
 mod tests;
 
 use crate::call::{Answer, Call};
+use crate::efs;
 use crate::front::service::invalid_action;
+use crate::operations::Operations;
 use crate::wire::form::Form;
 use crate::world::World;
 
@@ -32,42 +34,62 @@ pub use state::{
     SecurityGroup, Subnet, Vpc,
 };
 
+type Serve = fn(&mut World, &Call, &Form) -> Answer;
+
+/// Every operation, and what answers it.
+const OPERATIONS: Operations<Serve> = Operations(&[
+    ("DescribeVpcs", describe::vpcs),
+    ("DescribeSubnets", describe::subnets),
+    ("DescribeNetworkInterfaces", network_interfaces::describe),
+    ("CreateSecurityGroup", security_groups::create),
+    ("DescribeSecurityGroups", security_groups::describe),
+    ("DeleteSecurityGroup", security_groups::delete),
+    ("AuthorizeSecurityGroupIngress", rules::authorize),
+    ("AuthorizeSecurityGroupEgress", rules::authorize),
+    ("RevokeSecurityGroupIngress", rules::revoke),
+    ("RevokeSecurityGroupEgress", rules::revoke),
+    ("DescribeSecurityGroupRules", rules::describe),
+    ("CreateLaunchTemplate", launch_templates::create),
+    ("DescribeLaunchTemplates", launch_templates::describe),
+    ("ModifyLaunchTemplate", launch_templates::modify),
+    ("DeleteLaunchTemplate", launch_templates::delete),
+    (
+        "CreateLaunchTemplateVersion",
+        launch_template_versions::create,
+    ),
+    (
+        "DescribeLaunchTemplateVersions",
+        launch_template_versions::describe,
+    ),
+    (
+        "DeleteLaunchTemplateVersions",
+        launch_template_versions::delete,
+    ),
+    ("CreateTags", tags::create),
+    ("DeleteTags", tags::delete),
+    ("DescribeTags", tags::describe),
+    ("DescribeInstanceTypes", offerings::types),
+    ("DescribeInstanceTypeOfferings", offerings::offerings),
+]);
+
+/// Every operation's name.
+pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    OPERATIONS.names()
+}
+
 /// Answers one request.
 ///
 /// # Errors
 /// EC2's own.
 pub fn handle(world: &mut World, call: &Call) -> Answer {
     let form = Form::of(call);
-    let serve: fn(&mut World, &Call, &Form) -> Answer = match call.operation.as_str() {
-        "DescribeVpcs" => describe::vpcs,
-        "DescribeSubnets" => describe::subnets,
-        "DescribeNetworkInterfaces" => network_interfaces::describe,
-
-        "CreateSecurityGroup" => security_groups::create,
-        "DescribeSecurityGroups" => security_groups::describe,
-        "DeleteSecurityGroup" => security_groups::delete,
-        "AuthorizeSecurityGroupIngress" | "AuthorizeSecurityGroupEgress" => rules::authorize,
-        "RevokeSecurityGroupIngress" | "RevokeSecurityGroupEgress" => rules::revoke,
-        "DescribeSecurityGroupRules" => rules::describe,
-
-        "CreateLaunchTemplate" => launch_templates::create,
-        "DescribeLaunchTemplates" => launch_templates::describe,
-        "ModifyLaunchTemplate" => launch_templates::modify,
-        "DeleteLaunchTemplate" => launch_templates::delete,
-        "CreateLaunchTemplateVersion" => launch_template_versions::create,
-        "DescribeLaunchTemplateVersions" => launch_template_versions::describe,
-        "DeleteLaunchTemplateVersions" => launch_template_versions::delete,
-
-        "CreateTags" => tags::create,
-        "DeleteTags" => tags::delete,
-        "DescribeTags" => tags::describe,
-
-        "DescribeInstanceTypes" => offerings::types,
-        "DescribeInstanceTypeOfferings" => offerings::offerings,
-        _ => return Err(invalid_action(call)),
-    };
+    let serve = OPERATIONS
+        .find(&call.operation)
+        .ok_or_else(|| invalid_action(call))?;
     if form.get("DryRun") == Some("true") {
         return Err(error::dry_run());
     }
+    // The network interfaces of mount targets go with these.
+    efs::settle(world.region(&call.account, &call.region), call.now);
     serve(world, call, &form)
 }

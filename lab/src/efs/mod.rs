@@ -19,15 +19,18 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
+use jiff::Timestamp;
 
 use crate::call::{Answer, Call, ServiceError};
-use crate::world::World;
+use crate::world::{self, World};
 
 pub use file_systems::own_key;
 pub use mount_targets::first_address;
 pub(crate) use needs::needs;
+pub(crate) use network::keep_interfaces;
 pub use routes::operation;
+pub(crate) use routes::operations;
 pub use state::{
     AccessPoint, Backup, CreationInfo, FileSystem, Life, LifecyclePolicy, MountTarget, PosixUser,
     Quotas, Region, RootDirectory, Throughput, takes,
@@ -47,11 +50,24 @@ pub fn handle(world: &mut World, call: &Call) -> Answer {
     };
     let account = world.accounts.entry(call.account.clone()).or_default();
     let region = account.regions.entry(call.region.clone()).or_default();
-    region.efs.settle(call.now);
+    settle(region, call.now);
     let request = request::Request {
         call,
         labels,
         ec2: &region.ec2,
     };
-    (route.serve)(&mut region.efs, &request, &mut world.ids)
+    let answer = (route.serve)(&mut region.efs, &request, &mut world.ids);
+    if call.method != Method::GET {
+        network::keep_interfaces(&region.efs, &mut region.ec2);
+    }
+    answer
+}
+
+/// Carries out what has come due by now.
+pub(crate) fn settle(region: &mut world::Region, now: Timestamp) {
+    let before = region.efs.mount_targets.len();
+    region.efs.settle(now);
+    if region.efs.mount_targets.len() < before {
+        network::keep_interfaces(&region.efs, &mut region.ec2);
+    }
 }

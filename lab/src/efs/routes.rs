@@ -68,6 +68,11 @@ routes! {
     GET "/resource-tags/{ResourceId}" ListTagsForResource tags::list;
 }
 
+/// Every operation's name.
+pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().map(|route| route.operation)
+}
+
 /// The operation that a method and a path (as in [`Call::path`](crate::call::Call::path)) mean,
 /// if the lab serves it.
 pub fn operation(method: &Method, path: &str) -> Option<&'static str> {

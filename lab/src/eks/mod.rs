@@ -50,6 +50,7 @@ pub(crate) use needs::needs;
 pub(crate) use network::keep_security_groups;
 pub(crate) use node_spec::launch_template_id;
 pub use routes::operation;
+pub(crate) use routes::operations;
 pub use seed::{Condition, SeedError, Seeded};
 pub(crate) use seed::{key_arn, seed};
 pub use state::{Failure, Happening, Issue, Quotas, Region};

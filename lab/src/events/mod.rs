@@ -16,7 +16,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::call::{Answer, Call, ServiceError};
+use crate::call::{Answer, Call};
+use crate::front::service::unknown_operation;
+use crate::operations::Operations;
 use crate::world::World;
 
 pub use targets::Target;
@@ -96,29 +98,38 @@ pub fn rule_arn(account: &str, region: &str, name: &str) -> String {
     format!("arn:aws:events:{region}:{account}:rule/{name}")
 }
 
+type Serve = fn(&mut Region, &Call) -> Answer;
+
+/// Every operation, and what answers it.
+const OPERATIONS: Operations<Serve> = Operations(&[
+    ("PutRule", rules::put),
+    ("DescribeRule", rules::describe),
+    ("ListRules", rules::list),
+    ("EnableRule", rules::enable),
+    ("DisableRule", rules::disable),
+    ("DeleteRule", rules::delete),
+    ("PutTargets", targets::put),
+    ("ListTargetsByRule", targets::list),
+    ("ListRuleNamesByTarget", targets::rule_names),
+    ("RemoveTargets", targets::remove),
+    ("TagResource", tags::tag),
+    ("UntagResource", tags::untag),
+    ("ListTagsForResource", tags::list),
+]);
+
+/// Every operation's name.
+pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    OPERATIONS.names()
+}
+
 /// Answers one request.
 ///
 /// # Errors
 /// The service's own.
 pub fn handle(world: &mut World, call: &Call) -> Answer {
     let here = &mut world.region(&call.account, &call.region).events;
-    match call.operation.as_str() {
-        "PutRule" => rules::put(here, call),
-        "DescribeRule" => rules::describe(here, call),
-        "ListRules" => rules::list(here, call),
-        "EnableRule" => rules::enable(here, call),
-        "DisableRule" => rules::disable(here, call),
-        "DeleteRule" => rules::delete(here, call),
-        "PutTargets" => targets::put(here, call),
-        "ListTargetsByRule" => targets::list(here, call),
-        "ListRuleNamesByTarget" => targets::rule_names(here, call),
-        "RemoveTargets" => targets::remove(here, call),
-        "TagResource" => tags::tag(here, call),
-        "UntagResource" => tags::untag(here, call),
-        "ListTagsForResource" => tags::list(here, call),
-        other => Err(ServiceError::bad_request(
-            "UnknownOperationException",
-            format!("The lab's EventBridge has no operation {other}."),
-        )),
-    }
+    let serve = OPERATIONS
+        .find(&call.operation)
+        .ok_or_else(|| unknown_operation("EventBridge", call))?;
+    serve(here, call)
 }

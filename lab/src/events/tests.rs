@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::call::ServiceError;
 
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "us-east-1";

@@ -169,6 +169,28 @@ impl Service {
         name.unwrap_or_default().to_owned()
     }
 
+    /// Every operation that the lab serves of it. A cluster's Kubernetes API has verbs on kinds
+    /// instead, which its discovery tells.
+    pub fn operations(self) -> Vec<&'static str> {
+        match self {
+            Self::Sts => sts::operations().collect(),
+            Self::Iam => iam::operations().collect(),
+            Self::Ec2 => ec2::operations().collect(),
+            Self::Kms => kms::operations().collect(),
+            Self::Logs => logs::operations().collect(),
+            Self::Ssm => ssm::operations().collect(),
+            Self::Eks => eks::operations().collect(),
+            Self::Efs => efs::operations().collect(),
+            Self::Sqs => sqs::operations().collect(),
+            Self::Events => events::operations().collect(),
+            Self::Kubernetes => Vec::new(),
+            Self::Connect => connect::operations().collect(),
+            Self::CircleCi => circleci::operations().collect(),
+            Self::GitHub => github::operations().collect(),
+            Self::Slack => slack::operations().collect(),
+        }
+    }
+
     /// Answers a request that was let in.
     ///
     /// # Errors
@@ -259,6 +281,16 @@ pub fn invalid_action(call: &Call) -> ServiceError {
             "The action {} is not valid for this web service.",
             call.operation
         ),
+    )
+}
+
+/// What services of the JSON protocols answer to an operation that they don't have. `service` is the
+/// service's name as people write it.
+pub(crate) fn unknown_operation(service: &str, call: &Call) -> ServiceError {
+    let operation = &call.operation;
+    ServiceError::bad_request(
+        "UnknownOperationException",
+        format!("The lab's {service} has no operation {operation}."),
     )
 }
 

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::state::{App, GitHub, Token, TokenKind};
-use super::{Request, error, users};
+use super::{API, Request, error, users};
 use crate::call::{Answer, Reply, ServiceError};
 use crate::world::World;
 
@@ -81,13 +81,13 @@ pub(super) fn installation(world: &mut World, request: &Request<'_>) -> Answer {
         .ok_or_else(error::not_found)?;
     let account = users::simple(&world.github, &repository.owner);
     let installation = app.installation;
-    let url = format!("https://api.github.com/app/installations/{installation}");
+    let url = format!("{API}/app/installations/{installation}");
     Reply::json(&json!({
         "id": installation,
         "account": account,
         "repository_selection": "all",
         "access_tokens_url": format!("{url}/access_tokens"),
-        "repositories_url": "https://api.github.com/installation/repositories",
+        "repositories_url": format!("{API}/installation/repositories"),
         "html_url": format!("https://github.com/settings/installations/{installation}"),
         "app_id": id,
         "target_id": account.get("id"),

@@ -20,7 +20,7 @@ mod users;
 
 use http::Method;
 
-use crate::call::{Answer, Call, ServiceError};
+use crate::call::{Answer, Call, Reply, ServiceError};
 use crate::world::World;
 
 pub use limits::{PER_HOUR, PER_MINUTE, secondary};
@@ -31,6 +31,8 @@ pub use state::{
 
 /// Where the REST API is.
 pub const REST: &str = "/api/v3";
+/// Where GitHub's own REST API is.
+const API: &str = "https://api.github.com";
 /// Where the GraphQL API is.
 pub const GRAPHQL: &str = "/api/graphql";
 
@@ -40,6 +42,11 @@ pub fn serves(path: &str) -> bool {
         || path
             .strip_prefix(REST)
             .is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Every operation's id.
+pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    routes::operations()
 }
 
 /// The operation that a method and a path mean, by its id in GitHub's OpenAPI description.
@@ -108,12 +115,28 @@ pub fn handle(world: &mut World, call: &Call) -> Answer {
         labels: labels.iter().map(String::as_str).collect(),
     };
     let mut answer = (route.serve)(world, &request);
+    if let Ok(reply) = &mut answer {
+        tell_place(reply, call);
+    }
     let headers = match &mut answer {
         Ok(reply) => &mut reply.headers,
         Err(error) => &mut error.headers,
     };
     limits::tell(headers, &spent, call.now);
     answer
+}
+
+/// Tells where things are as a server of one's own does: at the address that was asked, where
+/// GitHub tells its own.
+fn tell_place(reply: &mut Reply, call: &Call) {
+    let Some(host) = call.header("host") else {
+        return;
+    };
+    if let Ok(body) = std::str::from_utf8(&reply.body) {
+        reply.body = body
+            .replace(API, &format!("http://{host}{REST}"))
+            .into_bytes();
+    }
 }
 
 /// A request as an operation sees it.

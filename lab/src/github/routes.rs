@@ -61,6 +61,11 @@ routes! {
     GET "/api/v3/repos/{owner}/{repo}/commits/{ref...}" "repos/get-commit" commits::get;
 }
 
+/// Every operation's name.
+pub(super) fn operations() -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().map(|route| route.operation)
+}
+
 /// The operation that a method and a path mean.
 pub(super) fn find(method: &Method, path: &str) -> Option<&'static Route> {
     ROUTES

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::state::{GitHub, TokenKind};
-use super::{Request, error};
+use super::{API, Request, error};
 use crate::call::{Answer, Reply};
 use crate::world::World;
 
@@ -15,7 +15,7 @@ pub(super) fn simple(github: &GitHub, login: &str) -> Value {
         return Value::Null;
     };
     let url = format!(
-        "https://api.github.com/users/{}",
+        "{API}/users/{}",
         login.replace('[', "%5B").replace(']', "%5D")
     );
     json!({
@@ -36,6 +36,7 @@ pub(super) fn simple(github: &GitHub, login: &str) -> Value {
         "events_url": format!("{url}/events{{/privacy}}"),
         "received_events_url": format!("{url}/received_events"),
         "type": account.kind,
+        "user_view_type": "public",
         "site_admin": false,
     })
 }

@@ -15,7 +15,7 @@ use http::header::{
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -35,6 +35,7 @@ use crate::call::{Call, ServiceError};
 use crate::faults::Outcome;
 use crate::front::service::Service;
 use crate::server::{Shared, real_time};
+use crate::transcript::Answered;
 
 /// Largest request body in bytes, as the API server's.
 const BODY_LIMIT: usize = 3 << 20;
@@ -243,13 +244,50 @@ async fn answer(
         );
         return Ok(refusal(&error));
     };
-    let mut request = read(&parts, body.to_bytes().to_vec(), place, shared);
+    let body = body.to_bytes().to_vec();
+    let sent = shared.sent(&parts, &body);
+    let request = read(&parts, body, place, shared);
+    let operation = request.call.operation.clone();
+    let answered = exchange(shared, place, &parts.headers, request, stop).await;
+    let Some(sent) = sent else {
+        return answered;
+    };
+    let service = Some(Service::Kubernetes);
+    let Ok(response) = answered else {
+        shared.transcribe(service, &operation, &sent, None);
+        return answered;
+    };
+    let (response, answered) = told_of(response).await?;
+    shared.transcribe(service, &operation, &sent, Some(&answered));
+    Ok(response)
+}
+
+/// A response, and what the transcript says of it: all but what is streamed.
+async fn told_of(response: Response<Body>) -> Result<(Response<Body>, Answered), Interrupted> {
+    if response.body().size_hint().exact().is_none() {
+        let answered = Answered::new(&response, None);
+        return Ok((response, answered));
+    }
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let response = Response::from_parts(parts, bytes(body.clone()));
+    let answered = Answered::new(&response, Some(&body));
+    Ok((response, answered))
+}
+
+async fn exchange(
+    shared: &Arc<Shared>,
+    place: &Arc<Place>,
+    headers: &HeaderMap,
+    mut request: ApiRequest,
+    stop: &CancellationToken,
+) -> Result<Response<Body>, Interrupted> {
     let request_id = shared.request_id();
     request.call.request_id = request_id;
     if let Condition::Away | Condition::Gone = condition(shared, place) {
         return Err(Interrupted);
     }
-    let user = authenticate(shared, place, &parts.headers, &mut request.call);
+    let user = authenticate(shared, place, headers, &mut request.call);
 
     let decision = shared.injector.decide(Service::Kubernetes, &request.call);
     if !decision.delay.is_zero() {

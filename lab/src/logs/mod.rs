@@ -9,36 +9,47 @@ mod tags;
 mod tests;
 
 use crate::call::{Answer, Call, ServiceError};
+use crate::front::service::unknown_operation;
+use crate::operations::Operations;
 use crate::world::World;
 
 pub use state::{LogGroup, LogGroupClass, Region};
 
 pub(crate) use needs::needs;
 
+type Serve = fn(&mut World, &Call) -> Answer;
+
+/// Every operation, and what answers it.
+const OPERATIONS: Operations<Serve> = Operations(&[
+    ("CreateLogGroup", groups::create),
+    ("DescribeLogGroups", groups::describe),
+    ("DeleteLogGroup", groups::delete),
+    ("PutRetentionPolicy", groups::put_retention),
+    ("DeleteRetentionPolicy", groups::delete_retention),
+    (
+        "PutLogGroupDeletionProtection",
+        groups::put_deletion_protection,
+    ),
+    ("AssociateKmsKey", groups::associate_key),
+    ("DisassociateKmsKey", groups::disassociate_key),
+    ("TagResource", tags::tag),
+    ("UntagResource", tags::untag),
+    ("ListTagsForResource", tags::list),
+]);
+
+/// Every operation's name.
+pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    OPERATIONS.names()
+}
+
 /// Answers one request.
 ///
 /// # Errors
 /// CloudWatch Logs' own.
 pub fn handle(world: &mut World, call: &Call) -> Answer {
-    let serve: fn(&mut World, &Call) -> Answer = match call.operation.as_str() {
-        "CreateLogGroup" => groups::create,
-        "DescribeLogGroups" => groups::describe,
-        "DeleteLogGroup" => groups::delete,
-        "PutRetentionPolicy" => groups::put_retention,
-        "DeleteRetentionPolicy" => groups::delete_retention,
-        "PutLogGroupDeletionProtection" => groups::put_deletion_protection,
-        "AssociateKmsKey" => groups::associate_key,
-        "DisassociateKmsKey" => groups::disassociate_key,
-        "TagResource" => tags::tag,
-        "UntagResource" => tags::untag,
-        "ListTagsForResource" => tags::list,
-        other => {
-            return Err(ServiceError::bad_request(
-                "UnknownOperationException",
-                format!("The lab's CloudWatch Logs has no operation {other}."),
-            ));
-        }
-    };
+    let serve = OPERATIONS
+        .find(&call.operation)
+        .ok_or_else(|| unknown_operation("CloudWatch Logs", call))?;
     serve(world, call)
 }
 

@@ -8,6 +8,7 @@ use super::{
     ClusterSeed, DEFAULT_HOME, Maker, Seed, accounts, foundation, identity, inside, instances,
     interruptions, network, pipeline, storage, terraform, vaults,
 };
+use crate::efs;
 use crate::eks::{self, SeedError};
 use crate::kubernetes::Inside;
 use crate::world::World;
@@ -85,6 +86,7 @@ fn make(
     eks::keep_security_groups(&here.eks, &mut here.ec2);
     instances::security_groups(&mut here.ec2, &blueprint, &made.security_group);
     let file_system = storage::make(&mut here.efs, &here.ec2, &blueprint, &made.security_group);
+    efs::keep_interfaces(&here.efs, &mut here.ec2);
     let planted = inside::plant(cluster, maker, &file_system);
     here.kubernetes
         .insert(made.id.clone(), Inside::with(&made.id, planted));

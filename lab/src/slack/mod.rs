@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call, Reply, ServiceError};
+use crate::operations::Routes;
 use crate::world::World;
 
 /// Where the API is.
@@ -93,13 +94,19 @@ pub fn serves(path: &str) -> bool {
     path.starts_with("/api/chat.")
 }
 
+const ROUTES: Routes = Routes(&[
+    (Method::POST, "/api/chat.postMessage", "chat.postMessage"),
+    (Method::POST, "/api/chat.update", "chat.update"),
+]);
+
+/// Every method's name.
+pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    ROUTES.names()
+}
+
 /// The method that a request calls.
 pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
-    match (method.as_str(), path) {
-        ("POST", "/api/chat.postMessage") => Some("chat.postMessage"),
-        ("POST", "/api/chat.update") => Some("chat.update"),
-        _ => None,
-    }
+    ROUTES.find(method, path)
 }
 
 /// Checks a request's token and returns it.

@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::call::{Answer, Call, ServiceError};
+use crate::call::{Answer, Call};
+use crate::front::service::unknown_operation;
+use crate::operations::Operations;
 use crate::world::World;
 
 pub(crate) use needs::needs;
@@ -60,25 +62,34 @@ pub fn arn(account: &str, region: &str, name: &str) -> String {
     format!("arn:aws:sqs:{region}:{account}:{name}")
 }
 
+type Serve = fn(&mut Region, &Call) -> Answer;
+
+/// Every operation, and what answers it.
+const OPERATIONS: Operations<Serve> = Operations(&[
+    ("CreateQueue", queues::create),
+    ("GetQueueUrl", queues::find_url),
+    ("ListQueues", queues::list),
+    ("GetQueueAttributes", queues::attributes),
+    ("SetQueueAttributes", queues::set_attributes),
+    ("DeleteQueue", queues::delete),
+    ("ListQueueTags", tags::list),
+    ("TagQueue", tags::tag),
+    ("UntagQueue", tags::untag),
+]);
+
+/// Every operation's name.
+pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    OPERATIONS.names()
+}
+
 /// Answers one request.
 ///
 /// # Errors
 /// The service's own.
 pub fn handle(world: &mut World, call: &Call) -> Answer {
     let here = &mut world.region(&call.account, &call.region).sqs;
-    match call.operation.as_str() {
-        "CreateQueue" => queues::create(here, call),
-        "GetQueueUrl" => queues::find_url(here, call),
-        "ListQueues" => queues::list(here, call),
-        "GetQueueAttributes" => queues::attributes(here, call),
-        "SetQueueAttributes" => queues::set_attributes(here, call),
-        "DeleteQueue" => queues::delete(here, call),
-        "ListQueueTags" => tags::list(here, call),
-        "TagQueue" => tags::tag(here, call),
-        "UntagQueue" => tags::untag(here, call),
-        other => Err(ServiceError::bad_request(
-            "UnknownOperationException",
-            format!("The lab's SQS has no operation {other}."),
-        )),
-    }
+    let serve = OPERATIONS
+        .find(&call.operation)
+        .ok_or_else(|| unknown_operation("SQS", call))?;
+    serve(here, call)
 }

@@ -9,6 +9,8 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Answer, Call, ServiceError};
+use crate::front::service::unknown_operation;
+use crate::operations::Operations;
 use crate::wire::json;
 use crate::world::World;
 use public::Published;
@@ -90,20 +92,29 @@ impl Parameter {
     }
 }
 
+type Serve = fn(&Call) -> Answer;
+
+/// Every operation, and what answers it.
+const OPERATIONS: Operations<Serve> = Operations(&[
+    ("GetParameter", get),
+    ("GetParameters", get_many),
+    ("GetParametersByPath", get_by_path),
+]);
+
+/// Every operation's name.
+pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    OPERATIONS.names()
+}
+
 /// Answers one request.
 ///
 /// # Errors
 /// The service's own.
 pub fn handle(_world: &mut World, call: &Call) -> Answer {
-    match call.operation.as_str() {
-        "GetParameter" => get(call),
-        "GetParameters" => get_many(call),
-        "GetParametersByPath" => get_by_path(call),
-        other => Err(ServiceError::bad_request(
-            "UnknownOperationException",
-            format!("The lab's Parameter Store has no operation {other}."),
-        )),
-    }
+    let serve = OPERATIONS
+        .find(&call.operation)
+        .ok_or_else(|| unknown_operation("Parameter Store", call))?;
+    serve(call)
 }
 
 fn get(call: &Call) -> Answer {

@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::call::{Answer, Call, ServiceError};
 use crate::front::refusal::Refusal;
 use crate::front::service::{Service, invalid_action};
+use crate::operations::Operations;
 use crate::wire::form::Form;
 use crate::wire::xml;
 use crate::world::World;
@@ -34,18 +35,29 @@ pub fn account_of_role(form: &Form) -> Option<String> {
     form.get("RoleArn")?.split(':').nth(4).map(str::to_owned)
 }
 
+type Serve = fn(&mut World, &Call, &Form) -> Answer;
+
+/// Every operation, and what answers it.
+const OPERATIONS: Operations<Serve> = Operations(&[
+    ("AssumeRole", assume_role::handle),
+    ("AssumeRoleWithWebIdentity", web_identity::handle),
+    ("GetCallerIdentity", caller_identity),
+]);
+
+/// Every operation's name.
+pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    OPERATIONS.names()
+}
+
 /// Answers one request.
 ///
 /// # Errors
 /// STS's own.
 pub fn handle(world: &mut World, call: &Call) -> Answer {
-    let form = Form::of(call);
-    match call.operation.as_str() {
-        "AssumeRole" => assume_role::handle(world, call, &form),
-        "AssumeRoleWithWebIdentity" => web_identity::handle(world, call, &form),
-        "GetCallerIdentity" => caller_identity(world, call),
-        _ => Err(invalid_action(call)),
-    }
+    let serve = OPERATIONS
+        .find(&call.operation)
+        .ok_or_else(|| invalid_action(call))?;
+    serve(world, call, &Form::of(call))
 }
 
 #[derive(Serialize)]
@@ -57,7 +69,7 @@ struct CallerIdentity<'a> {
 }
 
 /// GetCallerIdentity, which needs no permission.
-fn caller_identity(world: &World, call: &Call) -> Answer {
+fn caller_identity(world: &mut World, call: &Call, _: &Form) -> Answer {
     let credential = call
         .access_key
         .as_ref()

@@ -106,7 +106,8 @@ impl Served {
         Self::with(world, options)
     }
 
-    fn with(world: World, options: Options) -> Self {
+    /// Serves a world in a way of its own.
+    pub(crate) fn with(world: World, options: Options) -> Self {
         let runtime = runtime();
         let lab = runtime.block_on(Lab::start(world, options)).unwrap();
         Self { lab, runtime }

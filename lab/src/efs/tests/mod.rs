@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::handle;
 use crate::call::{Call, ServiceError};
+use crate::ec2;
 use crate::seed::{ClusterSeed, Seed};
 use crate::world::World;
 
@@ -45,7 +46,13 @@ impl Bench {
             start: crate::seed::Start::Fresh,
             ..Seed::default()
         };
-        let world = seed.build(now, [7; 32]).unwrap();
+        let mut world = seed.build(now, [7; 32]).unwrap();
+        let ec2 = world.ec2(ACCOUNT, REGION);
+        let vpcs = ec2.vpcs.values();
+        let vpc = vpcs.clone().find(|vpc| vpc.tags["Name"] == "c-vpc");
+        let vpc = vpc.unwrap().id.clone();
+        let group = ec2::SecurityGroup::new(GROUP.to_owned(), "nfs", "NFS", &vpc);
+        ec2.security_groups.insert(GROUP.to_owned(), group);
         Self { world, now }
     }
 

@@ -179,3 +179,29 @@ fn what_is_asked_for_must_exist() {
         assert_eq!(refusal(bench.get(target)).1, code, "{target}");
     }
 }
+
+#[test]
+fn a_mount_target_has_a_network_interface_for_as_long_as_it_is() {
+    let (mut bench, id) = Bench::with_file_system();
+    let subnet = bench.subnets("c", "node")[0].clone();
+    let made = bench.mount(&id, &subnet).unwrap();
+    let interfaces = |bench: &mut Bench| {
+        let ec2 = bench.world.ec2(ACCOUNT, REGION);
+        let found: Vec<_> = ec2.network_interfaces.values().cloned().collect();
+        found
+    };
+    let [interface] = &interfaces(&mut bench)[..] else {
+        panic!("one network interface");
+    };
+    assert_eq!(interface.id, made["NetworkInterfaceId"]);
+    assert_eq!(interface.private_ip, made["IpAddress"]);
+    assert_eq!(interface.groups, [GROUP]);
+    let target = made["MountTargetId"].as_str().unwrap();
+    bench.delete(&format!("/mount-targets/{target}")).unwrap();
+    assert_eq!(interfaces(&mut bench).len(), 1, "it goes with its target");
+    bench.wait(A_MINUTE);
+    bench
+        .get(&format!("/mount-targets?FileSystemId={id}"))
+        .unwrap();
+    assert_eq!(interfaces(&mut bench), []);
+}

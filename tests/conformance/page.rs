@@ -1,0 +1,234 @@
+//! Holds `docs/conformance.md` to what the lab serves and what the peers checked of it.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use psk_lab::front::service::Service;
+
+use crate::checked::{self, Checked};
+use crate::harness::repository;
+
+/// A peer as the page names it.
+struct Peer {
+    /// Its file in `checked/`.
+    file: &'static str,
+    /// Head of its column.
+    name: &'static str,
+    /// What it does.
+    does: &'static str,
+}
+
+/// The peers that check AWS.
+const AWS: &[Peer] = &[
+    Peer {
+        file: "boto3",
+        name: "boto3",
+        does: "calls the lab and parses its answers; requests and answers are held to botocore's service models: members, \
+               types, enumerations, patterns, lengths, statuses, error shapes",
+    },
+    Peer {
+        file: "aws-cli",
+        name: "AWS CLI",
+        does: "makes a cluster in the lab, upgrades and deletes it, with its waiters",
+    },
+    Peer {
+        file: "psk",
+        name: "psk",
+        does: "makes, upgrades, adopts and destroys clusters in the lab; what it says and hears is held to the same models",
+    },
+    Peer {
+        file: "moto",
+        name: "moto",
+        does: "stands in for AWS, and psk's own resources are made and changed there until nothing is to do",
+    },
+];
+
+/// The peers that check 1Password Connect.
+const CONNECT: &[Peer] = &[
+    Peer {
+        file: "connect-sdk",
+        name: "SDK",
+        does: "is the official Python SDK (onepasswordconnectsdk): it finds and reads items; requests and \
+               answers are held to 1Password's OpenAPI description",
+    },
+    Peer {
+        file: "connect-psk",
+        name: "psk",
+        does: "works in the lab; what it says and hears is held to the same description",
+    },
+];
+
+/// The peers that check GitHub.
+const GITHUB: &[Peer] = &[
+    Peer {
+        file: "github-psk",
+        name: "psk",
+        does: "passes gates and writes statuses in the lab; what it says and hears is held to GitHub's OpenAPI description \
+               (npm @octokit/openapi), which has no GraphQL",
+    },
+    Peer {
+        file: "pygithub",
+        name: "PyGithub",
+        does: "reads the statuses that psk wrote, the commit, its branch and its tag; what it says and hears is held to the same description",
+    },
+];
+
+/// The peers that check CircleCI.
+const CIRCLECI: &[Peer] = &[Peer {
+    file: "circleci-psk",
+    name: "psk",
+    does: "continues a pipeline and keeps schedules in the lab; what it says and hears is held to what CircleCI's API \
+           reference documents, written down in tests/conformance/descriptions/circleci.yaml. CircleCI's own OpenAPI \
+           description is in no package that could be pinned",
+}];
+
+/// A part of the page.
+struct Part {
+    title: &'static str,
+    /// Who checks it.
+    peers: &'static [Peer],
+    /// The services in it, as people name them; without a name where there is one.
+    services: &'static [(Service, &'static str)],
+}
+
+const PARTS: [Part; 4] = [
+    Part {
+        title: "AWS",
+        peers: AWS,
+        services: &[
+            (Service::Sts, "STS"),
+            (Service::Iam, "IAM"),
+            (Service::Ec2, "EC2"),
+            (Service::Kms, "KMS"),
+            (Service::Logs, "CloudWatch Logs"),
+            (Service::Ssm, "Systems Manager"),
+            (Service::Eks, "EKS"),
+            (Service::Efs, "EFS"),
+            (Service::Sqs, "SQS"),
+            (Service::Events, "EventBridge"),
+        ],
+    },
+    Part {
+        title: "1Password Connect",
+        peers: CONNECT,
+        services: &[(Service::Connect, "")],
+    },
+    Part {
+        title: "GitHub",
+        peers: GITHUB,
+        services: &[(Service::GitHub, "")],
+    },
+    Part {
+        title: "CircleCI",
+        peers: CIRCLECI,
+        services: &[(Service::CircleCi, "")],
+    },
+];
+
+/// Services that nobody checks: what psk tells Slack has no description in a package that could be pinned.
+const ALONE: [Service; 1] = [Service::Slack];
+
+const HEAD: &str = "\
+# Conformance
+
+The lab stands in for services that nobody here wrote, and psk's tests run in it. So that the two don't agree on a
+fiction, both are held to what other people wrote. This page is made by the tests in `tests/conformance/`, which also
+hold it fresh; `cargo test --test conformance` runs them. They need python3 and node, and install the rest, pinned and with
+hashes, under the target directory.
+
+Every operation that the lab serves is listed, with the peers that checked it. A cluster's Kubernetes API has kinds and verbs
+instead: kubectl and the official Python client drive it in `tests/cli/`, and where `KUBEBUILDER_ASSETS` points at a real
+kube-apiserver, psk's objects are applied there too.
+";
+
+#[test]
+fn the_page_tells_what_is_checked_and_by_whom() {
+    let path = repository().join("docs/conformance.md");
+    let text = page();
+    if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+        fs::write(&path, text).unwrap();
+        panic!("docs/conformance.md was stale; it is written anew: look at it and commit it");
+    }
+}
+
+fn page() -> String {
+    let checked = checked::all();
+    let mut page = HEAD.to_owned();
+    let mut alone = Vec::new();
+    for part in &PARTS {
+        let Part {
+            title,
+            peers,
+            services,
+        } = part;
+        writeln!(page, "\n## {title}\n").unwrap();
+        for Peer { name, does, .. } in *peers {
+            writeln!(page, "- **{name}** {does}.").unwrap();
+        }
+        let peers: Vec<_> = peers
+            .iter()
+            .map(|peer| (peer, &checked[peer.file]))
+            .collect();
+        for (service, name) in *services {
+            if !name.is_empty() {
+                writeln!(page, "\n### {name}").unwrap();
+            }
+            page += &table(*service, &peers);
+            alone.extend(unchecked(*service, &peers));
+        }
+        page += &faults(&peers);
+    }
+    for service in ALONE {
+        alone.extend(unchecked(service, &[]));
+    }
+    page += "\n## Checked by nobody\n\n";
+    page += &match alone.is_empty() {
+        true => "Nothing.\n".to_owned(),
+        false => format!("{}.\n", alone.join(", ")),
+    };
+    page
+}
+
+/// The operations of a service that nobody checks.
+fn unchecked(service: Service, peers: &[(&Peer, &Checked)]) -> Vec<String> {
+    let operations = service.operations().into_iter();
+    let full = operations.map(|operation| format!("{}:{operation}", service.name()));
+    let is_checked = |operation: &String| {
+        let mut peers = peers.iter();
+        peers.any(|(_, checked)| checked.operations.contains(operation))
+    };
+    full.filter(|operation| !is_checked(operation)).collect()
+}
+
+/// The operations of a service, with what checked each.
+fn table(service: Service, peers: &[(&Peer, &Checked)]) -> String {
+    let names = peers.iter().map(|(peer, _)| peer.name);
+    let mut table = format!(
+        "| operation | {} |\n",
+        names.collect::<Vec<_>>().join(" | ")
+    );
+    writeln!(table, "| --- |{}", " :-: |".repeat(peers.len())).unwrap();
+    for operation in service.operations() {
+        let full = format!("{}:{operation}", service.name());
+        let marks = peers.iter().map(|(_, checked)| {
+            let is_checked = checked.operations.contains(&full);
+            if is_checked { "✓" } else { "" }
+        });
+        let marks = marks.collect::<Vec<_>>().join(" | ");
+        writeln!(table, "| {operation} | {marks} |").unwrap();
+    }
+    table
+}
+
+/// What the peers get wrong.
+fn faults(peers: &[(&Peer, &Checked)]) -> String {
+    let faults = peers.iter().flat_map(|(peer, checked)| {
+        let faults = checked.faults.iter();
+        faults.map(|fault| format!("- {}: {fault}.\n", peer.name))
+    });
+    let faults: String = faults.collect();
+    match faults.is_empty() {
+        true => faults,
+        false => format!("\n### What the peers get wrong\n\n{faults}"),
+    }
+}
