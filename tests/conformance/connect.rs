@@ -5,7 +5,7 @@ use std::path::Path;
 use psk_lab::front::service::Service;
 use serde_json::{Value as Json, json};
 
-use crate::aws::Recorded;
+use crate::aws::{GATE, Recorded};
 use crate::checked::hold;
 use crate::harness::{CANARY, Files, psk};
 use crate::python::{Found, Python};
@@ -25,8 +25,16 @@ fn the_official_sdk_gets_along_with_the_lab() {
     let value = format!("{CANARY}-{field}");
     let args = ["connect_sdk.py", vault, item, field, &value];
     python.script(&args, &recorded.lab);
-    let answered = validate(&python, &recorded.transcript).without_problems();
-    hold("connect-sdk", answered, Vec::new());
+    let transcript = recorded.transcript.display().to_string();
+    let client = "onepasswordconnectsdk";
+    let args = [DESCRIPTION, "connect", "/v1", &transcript, client];
+    let found = python.found("openapi.py", &args);
+    assert_eq!(
+        found.faults(),
+        found.known_faults(),
+        "the SDK is no longer wrong about something"
+    );
+    hold("connect-sdk", found.without_problems(), found.faults());
 }
 
 #[test]
@@ -34,7 +42,8 @@ fn what_psk_asks_of_connect_is_as_the_description_has_it() {
     let Some(python) = Python::new() else { return };
     let files = Files::small();
     let recorded = Recorded::new(&files, "current");
-    let run = psk(["plan", "--role", "qa"]).at(&files);
+    // Clusters' outputs are written.
+    let run = psk(["fanout", "--role", "qa", GATE]).at(&files);
     run.inside(&recorded.lab).run().ended(0);
     let answered = validate(&python, &recorded.transcript).without_problems();
     hold("connect-psk", answered, Vec::new());

@@ -11,6 +11,7 @@ import sys
 from onepasswordconnectsdk import load_dict
 from onepasswordconnectsdk.client import new_client
 from onepasswordconnectsdk.errors import FailedToRetrieveItemException, FailedToRetrieveVaultException
+from onepasswordconnectsdk.models import Field, Item, ItemVault
 
 
 def refused(error, call, *arguments):
@@ -42,9 +43,26 @@ def reads(client, vault_name, title, label, value):
     return vault
 
 
+def writes(client, vault):
+    """Makes an item, changes it and deletes it."""
+    fields = [Field(id="url", label="cluster-url", value="https://a.example", type="STRING")]
+    item = Item(vault=ItemVault(id=vault.id), title="made by the SDK", category="API_CREDENTIAL", fields=fields)
+    made = client.create_item(vault.id, item)
+    assert client.get_item(made.id, vault.id).title == "made by the SDK", made
+    made.fields[0].value = "https://b.example"
+    made.title = "changed by the SDK"
+    changed = client.update_item(made.id, vault.id, made)
+    assert changed.version > made.version, changed
+    read = client.get_item_by_title("changed by the SDK", vault.id)
+    assert [field.value for field in read.fields if field.label == "cluster-url"] == ["https://b.example"], read
+    client.delete_item(made.id, vault.id)
+    refused(FailedToRetrieveItemException, client.get_item_by_id, made.id, vault.id)
+
+
 def main():
     client = new_client(os.environ["OP_CONNECT_HOST"], os.environ["OP_CONNECT_TOKEN"])
-    reads(client, *sys.argv[1:])
+    vault = reads(client, *sys.argv[1:])
+    writes(client, vault)
 
 
 if __name__ == "__main__":

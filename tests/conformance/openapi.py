@@ -1,8 +1,9 @@
 """Validates the exchanges of one service in a transcript of the lab against an OpenAPI 3.0 description.
 
-    openapi.py DESCRIPTION SERVICE PREFIX TRANSCRIPT
+    openapi.py DESCRIPTION SERVICE PREFIX TRANSCRIPT [CLIENT]
 
-PREFIX is what the service's paths have before those of the description. Prints one JSON object: `answered`, the
+PREFIX is what the service's paths have before those of the description; what CLIENT is known to get wrong is told as
+`faults` instead of as problems. Prints one JSON object: `answered`, the
 operations that were answered with success at least once as `service:operation`; `problems`, everything that a
 request or an answer has and the description doesn't: paths, parameters, statuses, types, enumerations, patterns,
 formats, required members, and members that no schema names.
@@ -20,6 +21,16 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
 BASE = "urn:description"
+
+# What clients get wrong: the problem, as a pattern, and the reason.
+FAULTS = {
+    "onepasswordconnectsdk": {
+        r"request: the description has no member trashed": "sends the member trashed, which items had in versions of the "
+        "API before this description",
+        r"request\['(createdAt|updatedAt)'\]: Tried to write read-only property": "sends back the times that it has read, "
+        "which are read-only",
+    },
+}
 
 
 class Description:
@@ -154,9 +165,10 @@ def _absolute(schema):
 class Checker:
     """Checks exchanges one by one, and keeps what it found."""
 
-    def __init__(self, description, service, prefix):
+    def __init__(self, description, service, prefix, client=None):
         self.description, self.service, self.prefix = description, service, prefix
-        self.answered, self.problems = set(), []
+        self.known = FAULTS.get(client, {})
+        self.answered, self.faults, self.problems = set(), set(), []
 
     def check(self, exchange):
         if exchange["service"] != self.service:
@@ -180,7 +192,11 @@ class Checker:
             self._answer(operation, response, problems)
             if response["status"] < 400:
                 self.answered.add(f"{self.service}:{operation['operationId']}")
-        self.problems.extend(f"{told} {problem}" for problem in problems)
+        for problem in problems:
+            reasons = [reason for pattern, reason in self.known.items() if re.match(pattern, problem)]
+            self.faults.update(reasons)
+            if not reasons:
+                self.problems.append(f"{told} {problem}")
 
     def _parameters(self, parameters, labels, query, problems):
         pairs = urllib.parse.parse_qsl(query, keep_blank_values=True)
@@ -255,8 +271,8 @@ def _typed(schema, text):
 
 
 def main():
-    description, service, prefix, transcript = sys.argv[1:]
-    checker = Checker(Description(description), service, prefix)
+    description, service, prefix, transcript, *client = sys.argv[1:]
+    checker = Checker(Description(description), service, prefix, *client)
     with open(transcript, encoding="utf-8") as lines:
         for line in lines:
             checker.check(json.loads(line))
@@ -264,8 +280,8 @@ def main():
     json.dump(
         {
             "answered": sorted(checker.answered),
-            "faults": [],
-            "known_faults": [],
+            "faults": sorted(checker.faults),
+            "known_faults": sorted(checker.known.values()),
             "problems": [f"{problem} ({count} times)" if count > 1 else problem for problem, count in problems.items()],
         },
         sys.stdout,

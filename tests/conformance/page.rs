@@ -48,13 +48,13 @@ const CONNECT: &[Peer] = &[
     Peer {
         file: "connect-sdk",
         name: "SDK",
-        does: "is the official Python SDK (onepasswordconnectsdk): it finds and reads items; requests and \
+        does: "is the official Python SDK (onepasswordconnectsdk): it finds, reads, makes, changes and deletes items; requests and \
                answers are held to 1Password's OpenAPI description",
     },
     Peer {
         file: "connect-psk",
         name: "psk",
-        does: "works in the lab; what it says and hears is held to the same description",
+        does: "reads references and writes clusters' outputs in the lab; what it says and hears is held to the same description",
     },
 ];
 
