@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::access::{OnePassword, masked, pause};
 use super::error::Error;
-use super::model::{FieldChange, Item, ItemSummary, NewItem, Vault};
+use super::model::{FieldChange, Item, ItemSummary, NewField, NewItem, Vault};
 use crate::calls;
 use crate::env::Env;
 use crate::proxy;
@@ -228,7 +228,13 @@ impl OnePassword for Connect {
     }
 
     async fn create(&self, vault: &str, item: &NewItem) -> Result<Item, Error> {
-        let fields: Vec<_> = item.fields.iter().map(|field| field.to_json()).collect();
+        // A field has to have an id, by Connect's description, and labels are good ones: each is there once.
+        let identified = |field: &NewField| {
+            let mut json = field.to_json();
+            json["id"] = field.label.as_str().into();
+            json
+        };
+        let fields: Vec<_> = item.fields.iter().map(identified).collect();
         let request = Request {
             operation: "CreateVaultItem",
             method: Method::POST,

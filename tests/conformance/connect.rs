@@ -40,7 +40,8 @@ fn the_official_sdk_gets_along_with_the_lab() {
 #[test]
 fn what_psk_asks_of_connect_is_as_the_description_has_it() {
     let Some(python) = Python::new() else { return };
-    let files = Files::small();
+    let outputs = "outputs: { vault: empc-lab, item: \"psk-aws-{{ cluster }}\" }";
+    let files = Files::small().with("psk.yaml", &format!("name: psk-test\n{outputs}\n"));
     let recorded = Recorded::new(&files, "current");
     // Clusters' outputs are written.
     let run = psk(["fanout", "--role", "qa", GATE]).at(&files);
