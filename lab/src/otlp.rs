@@ -46,9 +46,12 @@ pub fn serves(path: &str) -> bool {
     path == TRACES
 }
 
+/// The one operation.
+pub(crate) const EXPORT: &str = "ExportTraces";
+
 /// The operation that a method and a path mean.
 pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
-    (method == Method::POST && serves(path)).then_some("ExportTraces")
+    (method == Method::POST && serves(path)).then_some(EXPORT)
 }
 
 /// Answers one request.
@@ -56,7 +59,7 @@ pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
 /// # Errors
 /// The collector's own.
 pub fn handle(world: &mut World, call: &Call) -> Answer {
-    if call.operation != "ExportTraces" {
+    if call.operation != EXPORT {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         return Err(error(status, "405 method not allowed, supported: [POST]"));
     }

@@ -125,8 +125,9 @@ const PARTS: [Part; 4] = [
     },
 ];
 
-/// Services that nobody checks: what psk tells Slack has no description in a package that could be pinned.
-const ALONE: [Service; 1] = [Service::Slack];
+/// Services that nobody checks: what psk tells Slack and a collector of traces has no description in a package that
+/// could be pinned.
+const ALONE: [Service; 2] = [Service::Slack, Service::Otlp];
 
 const HEAD: &str = "\
 # Conformance

@@ -188,6 +188,7 @@ impl Service {
             Self::CircleCi => circleci::operations().collect(),
             Self::GitHub => github::operations().collect(),
             Self::Slack => slack::operations().collect(),
+            Self::Otlp => vec![otlp::EXPORT],
         }
     }
 
