@@ -95,7 +95,7 @@ fn differences_from_githubs_description_are_found() {
     };
     let status = json!({
         "url": "https://api.github.com/x", "avatar_url": null, "id": 1, "node_id": "x", "state": "success",
-        "description": "d", "target_url": null, "required": null, "context": "c",
+        "description": "d", "target_url": null, "context": "c",
         "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "creator": null,
     });
     let with = |key: &str, value: Json| {

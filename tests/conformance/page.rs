@@ -205,7 +205,7 @@ fn unchecked(service: Service, peers: &[(&Peer, &Checked)]) -> Vec<String> {
 fn table(service: Service, peers: &[(&Peer, &Checked)]) -> String {
     let names = peers.iter().map(|(peer, _)| peer.name);
     let mut table = format!(
-        "| operation | {} |\n",
+        "\n| operation | {} |\n",
         names.collect::<Vec<_>>().join(" | ")
     );
     writeln!(table, "| --- |{}", " :-: |".repeat(peers.len())).unwrap();
