@@ -114,6 +114,7 @@ pub(super) async fn surroundings(session: &Session) -> Facts {
         },
         applied: None,
         made_by_psk: true,
+        is_going: false,
     }
 }
 
