@@ -186,7 +186,7 @@ fn a_cluster_that_failed_since_then_undoes_its_roles_proof() {
     let two = "trigger: push\nclusters:\n  sandbox-i01-aws-us-east-1: { aws_region: us-east-1 }\n  \
                sandbox-i01-aws-us-west-2: { aws_region: us-west-2 }\n";
     let files = fleet().with("roles/sandbox.yaml", two);
-    let fault = r#"{"rules":[{"service":"eks","region":"us-west-2","operation":"DescribeCluster","at":[2],
+    let fault = r#"{"rules":[{"service":"eks","region":"us-west-2","operation":"DescribeNodegroup","at":[2],
         "effect":{"error":{"status":400,"code":"InvalidParameterException","message":"no"}}}]}"#;
     let promotion = Promotion::of(files, fault).held(&["sandbox"]);
     let alone = || {
