@@ -137,7 +137,11 @@ impl DiffBuilder {
             self.attributes.push(AttributeChange {
                 path: path.into(),
                 old: None,
-                new: Target::Unset,
+                new: if self.exists {
+                    Target::Unset
+                } else {
+                    Target::KnownAfterApply
+                },
                 sensitive: true,
             });
         }

@@ -17,6 +17,7 @@
 //! [`Aggregate`] makes of the events.
 
 mod aggregate;
+mod alike;
 mod document;
 mod file;
 mod gate;

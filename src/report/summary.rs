@@ -7,6 +7,7 @@ use std::io::Write;
 use async_trait::async_trait;
 
 use super::aggregate::Aggregate;
+use super::alike::alike;
 use super::document::{ClusterReport, OutcomeKind, Report, Run};
 use super::listener::{Listener, ReportError};
 use super::table::table;
@@ -62,10 +63,12 @@ impl<W: Write + Send> Listener for Summary<W> {
 
 /// The whole text. Its paragraphs are set apart by blank lines.
 fn summarize(report: &Report, style: &Style) -> String {
-    let mut paragraphs: Vec<String> = report
-        .clusters
-        .iter()
-        .filter_map(|c| details(c, &report.run, style))
+    let mut paragraphs: Vec<String> = alike(&report.clusters)
+        .into_iter()
+        .filter_map(|(cluster, others)| {
+            let text = details(cluster, &report.run, style)?;
+            Some(text + &also(&others, style))
+        })
         .collect();
     paragraphs.extend(left_out(&report.clusters, style));
     if !report.warnings.is_empty() {
@@ -108,6 +111,23 @@ fn statuses(report: &Report, style: &Style) -> Option<String> {
         style.paint(Ink::Strong, "next:")
     );
     Some(text)
+}
+
+/// The names of further clusters of which the same is to be said.
+fn also(others: &[&ClusterReport], style: &Style) -> String {
+    let mut text = String::new();
+    if !others.is_empty() {
+        let _ = writeln!(
+            text,
+            "  the same in {}:",
+            count(others.len(), "other cluster")
+        );
+        for other in others {
+            let name = style.paint(Ink::Strong, visible(&other.name));
+            let _ = writeln!(text, "    {name}");
+        }
+    }
+    text
 }
 
 /// What is to be said of one cluster; nothing of one that is right or never started.

@@ -1,5 +1,7 @@
 //! Lets a request in, or says why not.
 
+use std::sync::MutexGuard;
+
 use http::StatusCode;
 use http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
@@ -46,27 +48,33 @@ impl Refused {
 
 /// Finds out whom a request is for and from, and checks that it may come in.
 ///
-/// `received` is real time. The call's [`Call::now`] is the world's at that moment.
+/// `received` is real time. The call's [`Call::now`] is the world's at that moment. The world is
+/// locked only for as long as something is looked up in it: signatures, which take longest, are
+/// checked beside one another.
 ///
 /// # Errors
 /// What to answer instead.
-pub fn admit(
-    world: &World,
+pub fn admit<'w>(
+    world: &impl Fn() -> MutexGuard<'w, World>,
     parts: &Parts,
     body: Vec<u8>,
     request_id: String,
     received: Timestamp,
 ) -> Result<Admitted, Refused> {
-    let arrival = Arrival::new(world, parts, body, request_id, received);
+    let now = world().clock.at(received);
+    let arrival = Arrival::new(now, parts, body, request_id, received);
     match Signature::read(parts, &arrival.call.query) {
         Err(refusal) => Err(arrival.refuse(arrival.guess(), &refusal)),
-        Ok(Some(signature)) => arrival.signed(world, signature),
-        Ok(None) if github::serves(&arrival.call.path) => arrival.with_github_token(world),
-        Ok(None) if slack::serves(&arrival.call.path) => arrival.with_slack_token(world),
+        Ok(Some(signature)) => {
+            let credential = world().credentials.get(&signature.access_key).cloned();
+            arrival.signed(credential, signature)
+        }
+        Ok(None) if github::serves(&arrival.call.path) => arrival.with_github_token(&world()),
+        Ok(None) if slack::serves(&arrival.call.path) => arrival.with_slack_token(&world()),
         // Its path begins as Connect's do.
         Ok(None) if otlp::serves(&arrival.call.path) => Ok(arrival.open_to_all()),
-        Ok(None) if connect::serves(&arrival.call.path) => arrival.with_token(world),
-        Ok(None) if circleci::serves(&arrival.call.path) => arrival.with_circle_token(world),
+        Ok(None) if connect::serves(&arrival.call.path) => arrival.with_token(&world()),
+        Ok(None) if circleci::serves(&arrival.call.path) => arrival.with_circle_token(&world()),
         Ok(None) => arrival.unsigned(),
     }
 }
@@ -81,7 +89,7 @@ struct Arrival<'a> {
 
 impl<'a> Arrival<'a> {
     fn new(
-        world: &World,
+        now: Timestamp,
         parts: &'a Parts,
         body: Vec<u8>,
         request_id: String,
@@ -96,7 +104,7 @@ impl<'a> Arrival<'a> {
             headers: parts.headers.clone(),
             body,
             request_id,
-            now: world.clock.at(received),
+            now,
             received,
             ..Call::default()
         };
@@ -108,15 +116,19 @@ impl<'a> Arrival<'a> {
         Self { parts, form, call }
     }
 
-    fn signed(mut self, world: &World, signature: Signature) -> Result<Admitted, Refused> {
+    fn signed(
+        mut self,
+        credential: Option<Credential>,
+        signature: Signature,
+    ) -> Result<Admitted, Refused> {
         let service = Service::from_scope(&signature.service)
             .ok_or_else(|| unknown_service(&signature.service))?;
         self.call.operation = self.operation(service);
-        let caller = check(world, self.parts, &self.call, &signature, service)
+        let caller = check(credential, self.parts, &self.call, &signature, service)
             .map_err(|refusal| self.refuse(service, &refusal))?;
         let mut call = self.call;
-        caller.account.clone_into(&mut call.account);
-        caller.principal.clone_into(&mut call.principal);
+        call.account = caller.account;
+        call.principal = caller.principal;
         call.region = signature.region;
         call.access_key = Some(signature.access_key);
         Ok(Admitted { service, call })
@@ -235,18 +247,15 @@ impl<'a> Arrival<'a> {
 }
 
 /// Checks a signature and returns whose it is.
-fn check<'w>(
-    world: &'w World,
+fn check(
+    credential: Option<Credential>,
     parts: &Parts,
     call: &Call,
     signature: &Signature,
     service: Service,
-) -> Result<&'w Credential, Refusal> {
+) -> Result<Credential, Refusal> {
     let received = call.received;
-    let credential = world
-        .credentials
-        .get(&signature.access_key)
-        .ok_or(Refusal::UnknownKey)?;
+    let credential = credential.ok_or(Refusal::UnknownKey)?;
     let token = credential
         .session
         .as_ref()
@@ -254,7 +263,7 @@ fn check<'w>(
     if token != signature.token.as_deref() {
         return Err(Refusal::UnknownKey);
     }
-    signature.verify(parts, &call.body, credential)?;
+    signature.verify(parts, &call.body, &credential)?;
     if credential
         .session
         .as_ref()

@@ -73,7 +73,32 @@ fn ink(action: Action) -> Ink {
 /// The text under construction. Everything foreign is made visible before it gets in.
 struct Page<'a> {
     style: &'a Style,
+    /// Tags of everything that is added, told once.
+    tags: Vec<&'a AttributeChange>,
     out: String,
+}
+
+/// The tags that everything has that is added, if there are several.
+fn tags_of_all(plan: &Plan) -> Vec<&AttributeChange> {
+    let rungs = plan.rungs.iter().flat_map(|rung| &rung.resources);
+    let mut tagged = plan
+        .resources
+        .iter()
+        .chain(rungs)
+        .filter(|resource| resource.action == Action::Create)
+        .map(|resource| resource.attributes.iter().filter(|a| is_tag(a)).collect())
+        .filter(|tags: &Vec<&AttributeChange>| !tags.is_empty());
+    let (Some(mut all), Some(second)) = (tagged.next(), tagged.next()) else {
+        return Vec::new();
+    };
+    for tags in std::iter::once(second).chain(tagged) {
+        all.retain(|tag| tags.contains(tag));
+    }
+    all
+}
+
+fn is_tag(attribute: &AttributeChange) -> bool {
+    attribute.path.starts_with("tags.")
 }
 
 /// Where an attribute stands: how far it is indented and how wide its siblings' names are.
@@ -106,17 +131,24 @@ impl<'a> Page<'a> {
     fn new(style: &'a Style) -> Self {
         Self {
             style,
+            tags: Vec::new(),
             out: String::new(),
         }
     }
 
-    fn plan(mut self, plan: &Plan, counts: &str) -> String {
+    fn plan(mut self, plan: &'a Plan, counts: &str) -> String {
         self.line(&format!(
             "{}  {}  {}",
             self.style.paint(Ink::Strong, visible(&plan.cluster)),
             visible(&plan.region),
             visible(&plan.account)
         ));
+        self.tags = tags_of_all(plan);
+        if !self.tags.is_empty() {
+            self.line("    tags of all that is added:");
+            let tags = self.tags.clone();
+            self.attributes(&tags);
+        }
         for change in plan.changes() {
             self.resource(change);
         }
@@ -168,8 +200,14 @@ impl<'a> Page<'a> {
             line.push_str(&self.style.paint(Ink::Faint, reason));
         }
         self.line(&line);
-        let column = Column::of(INDENT, change.attributes.iter().map(|a| a.path.as_str()));
-        for attribute in &change.attributes {
+        let told = |a: &&AttributeChange| change.action == Action::Create && self.tags.contains(a);
+        let attributes: Vec<_> = change.attributes.iter().filter(|a| !told(a)).collect();
+        self.attributes(&attributes);
+    }
+
+    fn attributes(&mut self, attributes: &[&AttributeChange]) {
+        let column = Column::of(INDENT, attributes.iter().map(|a| a.path.as_str()));
+        for attribute in attributes {
             self.attribute(column, attribute);
         }
     }
@@ -177,6 +215,8 @@ impl<'a> Page<'a> {
     fn attribute(&mut self, column: Column, attribute: &AttributeChange) {
         let path = &attribute.path;
         let action = match (&attribute.old, &attribute.new) {
+            // That it is taken away isn't what its missing values say.
+            (_, Target::Unset) if attribute.sensitive => Action::Update,
             (_, Target::Unset) => Action::Delete,
             (None, _) => Action::Create,
             (Some(_), _) => Action::Update,

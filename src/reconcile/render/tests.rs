@@ -258,3 +258,58 @@ fn hostile_text_can_not_leave_its_line() {
     );
     assert_eq!(text.lines().count(), 14, "{text}");
 }
+
+#[test]
+fn tags_that_all_new_things_have_are_told_once() {
+    let made = |name: &str, own: &str| {
+        resource(
+            Action::Create,
+            "iam_role",
+            name,
+            vec![
+                set("path", json!("/")),
+                set("tags.platform", json!("psk")),
+                set("tags.name", json!(own)),
+            ],
+        )
+    };
+    let tagged = resource(
+        Action::Update,
+        "iam_role",
+        "c",
+        vec![set("tags.platform", json!("psk"))],
+    );
+    let text = render(
+        &plan(vec![made("a", "one"), made("b", "two"), tagged]),
+        &Style::PLAIN,
+    );
+    assert_eq!(
+        text,
+        "qa-i01-aws-us-east-2  us-east-2  111122223333
+    tags of all that is added:
+      + tags.platform  \"psk\"
+  + iam_role a
+      + path       \"/\"
+      + tags.name  \"one\"
+  + iam_role b
+      + path       \"/\"
+      + tags.name  \"two\"
+  ~ iam_role c
+      + tags.platform  \"psk\"
+  Plan: 2 to add, 1 to change, 0 to replace, 0 to destroy.
+"
+    );
+}
+
+#[test]
+fn the_tags_of_one_new_thing_stay_with_it() {
+    let made = resource(
+        Action::Create,
+        "iam_role",
+        "a",
+        vec![set("tags.platform", json!("psk"))],
+    );
+    let text = render(&plan(vec![made]), &Style::PLAIN);
+    assert!(!text.contains("tags of all"), "{text}");
+    assert!(text.contains("+ tags.platform"), "{text}");
+}
