@@ -93,14 +93,18 @@ pub(super) async fn ended(
     deadline: Instant,
 ) -> Result<(), Finding> {
     let keys: Vec<_> = names.iter().map(|name| format!("{room}/{name}")).collect();
+    // A pod that has ended well may be gone by the time the other has: nothing keeps its node.
+    let mut well = vec![false; keys.len()];
     let waited = access
         .watch_until(&of_room(&kinds::POD, room), deadline, |pods| {
             let phases: Vec<_> = keys.iter().map(|key| phase(pods.get(key)?)).collect();
             if let Some(failed) = phases.iter().position(|p| *p == Some("Failed")) {
                 return Some(Err(failed));
             }
-            let all_well = phases.iter().all(|p| *p == Some("Succeeded"));
-            all_well.then_some(Ok(()))
+            for (well, phase) in well.iter_mut().zip(&phases) {
+                *well |= *phase == Some("Succeeded");
+            }
+            well.iter().all(|well| *well).then_some(Ok(()))
         })
         .await?;
     match waited {
@@ -109,11 +113,11 @@ pub(super) async fn ended(
             let name = names.get(failed).copied().unwrap_or_default();
             Err(Finding::new(format!("pod {name} failed")))
         }
-        Waited::TooLate(pods, trouble) => {
+        Waited::TooLate(_, trouble) => {
             let late: Vec<_> = names
                 .iter()
-                .zip(&keys)
-                .filter(|(_, key)| pods.get(*key).and_then(phase) != Some("Succeeded"))
+                .zip(&well)
+                .filter(|(_, well)| !**well)
                 .map(|(name, _)| *name)
                 .collect();
             let cause = format!("pod {} didn't end in time", late.join(" and "));
@@ -167,7 +171,13 @@ pub(super) fn pod(name: &str, spec: &Value) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": { "name": name, "labels": labels() },
+        "metadata": {
+            "name": name,
+            "labels": labels(),
+            // A check isn't to fail because its node would be cheaper elsewhere. Source: Karpenter's
+            // documentation, "Disruption", pod-level controls.
+            "annotations": { "karpenter.sh/do-not-disrupt": "true" },
+        },
         "spec": spec,
     })
 }
