@@ -206,11 +206,11 @@ fn the_report_counts_the_calls_that_were_made() {
 }
 
 #[test]
-fn more_clusters_than_files_may_be_open_are_no_reason_to_fail() {
+fn more_requests_than_files_may_be_open_are_no_reason_to_fail() {
     // Over several regions, so that the pace at which one of them is called holds nothing up.
     let regions = ["us-east-1", "us-west-2", "eu-west-1", "ap-southeast-2"];
     let mut many = String::from("clusters:\n");
-    for (number, region) in (1..=10).flat_map(|n| regions.map(|region| (n, region))) {
+    for (number, region) in (1..=4).flat_map(|n| regions.map(|region| (n, region))) {
         many.push_str(&format!(
             "  many-i{number:02}-aws-{region}: {{ aws_region: {region} }}\n"
         ));
@@ -224,7 +224,7 @@ fn more_clusters_than_files_may_be_open_are_no_reason_to_fail() {
         .open_files(128)
         .run()
         .ended(0);
-    assert_eq!(run.report()["totals"]["clusters"], 40);
+    assert_eq!(run.report()["totals"]["clusters"], 16);
 }
 
 #[test]
