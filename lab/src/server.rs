@@ -266,7 +266,13 @@ impl Shared {
         let body = body.to_bytes().to_vec();
         let sent = self.sent(&parts, &body);
         let request_id = self.request_id();
-        let admitted = admit(&|| self.world(), &parts, body, request_id.clone(), real_time());
+        let admitted = admit(
+            &|| self.world(),
+            &parts,
+            body,
+            request_id.clone(),
+            real_time(),
+        );
         let (service, operation, answered) = match admitted {
             Ok(Admitted { service, call }) => {
                 let operation = call.operation.clone();
