@@ -85,7 +85,8 @@ fn phase(pod: &Value) -> Option<&str> {
     pod.pointer("/status/phase").and_then(Value::as_str)
 }
 
-/// Waits until pods have ended, all well or one badly.
+/// Waits until pods have ended, all well or one badly. One that is taken away before it has ended never
+/// will.
 pub(super) async fn ended(
     access: &Access,
     room: &str,
@@ -95,11 +96,19 @@ pub(super) async fn ended(
     let keys: Vec<_> = names.iter().map(|name| format!("{room}/{name}")).collect();
     // A pod that has ended well may be gone by the time the other has: nothing keeps its node.
     let mut well = vec![false; keys.len()];
+    let mut seen = vec![false; keys.len()];
     let waited = access
         .watch_until(&of_room(&kinds::POD, room), deadline, |pods| {
             let phases: Vec<_> = keys.iter().map(|key| phase(pods.get(key)?)).collect();
             if let Some(failed) = phases.iter().position(|p| *p == Some("Failed")) {
-                return Some(Err(failed));
+                return Some(Err((failed, "failed")));
+            }
+            for (place, key) in keys.iter().enumerate() {
+                let is_there = pods.contains_key(key);
+                if seen[place] && !is_there && !well[place] {
+                    return Some(Err((place, "was deleted before it ended")));
+                }
+                seen[place] |= is_there;
             }
             for (well, phase) in well.iter_mut().zip(&phases) {
                 *well |= *phase == Some("Succeeded");
@@ -109,9 +118,9 @@ pub(super) async fn ended(
         .await?;
     match waited {
         Waited::Met(Ok(())) => Ok(()),
-        Waited::Met(Err(failed)) => {
-            let name = names.get(failed).copied().unwrap_or_default();
-            Err(Finding::new(format!("pod {name} failed")))
+        Waited::Met(Err((place, how))) => {
+            let name = names.get(place).copied().unwrap_or_default();
+            Err(Finding::new(format!("pod {name} {how}")))
         }
         Waited::TooLate(_, trouble) => {
             let late: Vec<_> = names

@@ -272,10 +272,9 @@ pub(super) fn node(spec: &NodeSpec<'_>) -> Value {
     object
 }
 
-/// Cordons a node, evicts what budgets let go, and takes it away once it is empty.
-pub(super) fn leave(inside: &mut Inside, node: &Value, now: Timestamp) {
-    let name = node.name().to_owned();
-    inside.change("nodes", None, &name, |node| {
+/// Lets a node take no more pods.
+pub(super) fn cordon(inside: &mut Inside, name: &str, now: Timestamp) {
+    inside.change("nodes", None, name, |node| {
         node["spec"]["unschedulable"] = true.into();
         if let Some(taints) = list_mut(node, &["spec", "taints"])
             && taints.iter().all(|t| t["key"] != "node.kubernetes.io/unschedulable")
@@ -283,6 +282,12 @@ pub(super) fn leave(inside: &mut Inside, node: &Value, now: Timestamp) {
             taints.push(json!({ "key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": time(now) }));
         }
     });
+}
+
+/// Cordons a node, evicts what budgets let go, and takes it away once it is empty.
+pub(super) fn leave(inside: &mut Inside, node: &Value, now: Timestamp) {
+    let name = node.name().to_owned();
+    cordon(inside, &name, now);
     let Some(kind) = kinds::stored(inside, "pods") else {
         return;
     };

@@ -237,6 +237,9 @@ pub(super) fn consolidate(inside: &mut Inside, now: Timestamp) {
             now,
         ) && let Some(kind) = kinds::stored(inside, CLAIMS)
         {
+            // First of all, so that no pod comes to a node that is about to go.
+            let node = node.to_owned();
+            nodes::cordon(inside, &node, now);
             write::delete(inside, &kind, &claim, &Deletion::default(), now);
         }
     }
