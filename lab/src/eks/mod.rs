@@ -69,7 +69,6 @@ pub fn handle(world: &mut World, call: &Call) -> Answer {
     };
     let account = world.account(&call.account);
     let here = account.regions.entry(call.region.clone()).or_default();
-    let clusters = here.eks.clusters.len();
     agenda::settle(&mut here.eks, call.now);
     let around = request::Around {
         ec2: &here.ec2,
@@ -78,9 +77,7 @@ pub fn handle(world: &mut World, call: &Call) -> Answer {
     };
     let request = request::Request::new(call, labels, around);
     let answer = (route.serve)(&mut here.eks, &request);
-    if call.writes() || here.eks.clusters.len() != clusters {
-        network::keep_security_groups(&here.eks, &mut here.ec2);
-    }
+    network::keep_security_groups(&here.eks, &mut here.ec2);
     let answer = answer?;
     for service in linked_services(route.operation) {
         iam::ensure_service_linked_role(&mut account.iam, &call.account, *service, call.now);
