@@ -4,8 +4,8 @@ use psk_lab::kubernetes::Mishap;
 use serde_json::{Value as Json, json};
 
 use super::{
-    CLUSTER, befalls, broken, change, cluster, failing, fails, inside, living, living_inside, now,
-    passes, region, trouble, without,
+    CLUSTER, befalls, broken, change, cluster, failing, fails, inside, living_inside, now, passes,
+    trouble, without,
 };
 use crate::harness::psk;
 
@@ -62,11 +62,6 @@ failing! {
     }) => [
         "is of kubernetes.io/nfs, not efs.csi.aws.com",
     ];
-    a_node_pool_that_is_gone: "node-pools" in inside(|inside| {
-        inside.delete("nodepools.karpenter.sh", None, "default-arm-node-pool");
-    }) => [
-        "there is no NodePool default-arm-node-pool",
-    ];
     kinds_that_no_chart_has_brought: "node-pools" in inside(|inside| {
         for kind in ["nodepools.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws", "nodeclaims.karpenter.sh"] {
             inside.delete("customresourcedefinitions.apiextensions.k8s.io", None, kind);
@@ -74,15 +69,6 @@ failing! {
     }) => [
         "the cluster knows no NodePool: Karpenter's kinds aren't installed",
         "the cluster knows no EC2NodeClass: Karpenter's kinds aren't installed",
-    ];
-    subnets_that_karpenter_does_not_find: "node-pools" in living(|account| {
-        for subnet in region(account)["ec2"]["subnets"].as_object_mut().unwrap().values_mut() {
-            subnet["tags"].as_object_mut().unwrap().remove("karpenter.sh/discovery");
-        }
-    }) => [
-        "EC2NodeClass default-node-class isn't Ready: UnhealthyDependents: SubnetsReady=False",
-        "SubnetsReady is False: SubnetsNotFound: SubnetSelector did not match any Subnets",
-        "NodePool default-amd-node-pool isn't Ready",
     ];
     no_kube_proxy: "kube-proxy" in without_workload!("daemonsets.apps", "kube-proxy") => [
         "there is no DaemonSet kube-system/kube-proxy",
@@ -110,15 +96,6 @@ failing! {
     ];
     no_karpenter: "karpenter" in without_workload!("deployments.apps", "karpenter") => [
         "there is no Deployment kube-system/karpenter",
-    ];
-    a_karpenter_that_crashes: "karpenter" in befalls("karpenter-", Mishap::PodCrashes {
-        exit_code: 1,
-        log: "panic: operation error SQS: GetQueueUrl, AWS.SimpleQueueService.NonExistentQueue".to_owned(),
-    }) => [
-        "Deployment kube-system/karpenter: 0 of ",
-        "CrashLoopBackOff",
-        "log: panic: operation error SQS: GetQueueUrl, AWS.SimpleQueueService.NonExistentQueue",
-        "event: Pod karpenter-",
     ];
     a_daemon_whose_image_cannot_be_had: "ebs-csi-node" in living_inside(|inside| {
         inside.troubles.push(trouble("ebs-csi-node", Mishap::ImagePull));
