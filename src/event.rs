@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 pub use self::cluster::ClusterEvents;
+pub use self::publication::{Publication, Undelivered};
 use crate::reconcile::plan::Plan;
 use crate::release::gate::Gate;
-use crate::report::statuses::Publication;
 
 mod cluster;
+mod publication;
 
 /// One thing that happened in a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::args::{ForceUpgrade, GateArgs, WaitArgs};
 use super::checks::CheckArgs;
 use super::release::ReleaseArgs;
-use super::run::{self, ForceUpgrade, GateArgs, Rollout, RunArgs, WaitArgs, Wish};
+use super::run::{self, Rollout, RunArgs, Wish};
 use super::{Context, Error};
 use crate::exit::Exit;
 use crate::pipeline::Shard;

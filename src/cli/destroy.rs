@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::run::{self, GateArgs, Rollout, RunArgs, WaitArgs, Wish};
+use super::args::{GateArgs, WaitArgs};
+use super::run::{self, Rollout, RunArgs, Wish};
 use super::{Context, Error};
 use crate::rollout::{Destroy, Mode};
 

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
+use super::args::{GateArgs, WaitArgs};
 use super::checks::CheckArgs;
 use super::release::ReleaseArgs;
-use super::run::{self, GateArgs, Rollout, RunArgs, WaitArgs, Wish};
+use super::run::{self, Rollout, RunArgs, Wish};
 use super::{Context, Error};
 use crate::pipeline::Shard;
 use crate::rollout::Mode;

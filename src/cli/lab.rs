@@ -143,13 +143,10 @@ enum Command {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error> {
-    let inventory = match &args.command {
-        Command::Helm { arguments } => return helm::run(arguments, context).await,
-        Command::Up { .. } | Command::Run { .. } => Inventory::load(context.root())?,
-    };
     match args.command {
-        Command::Helm { .. } => Ok(Exit::Done.into()),
+        Command::Helm { arguments } => helm::run(&arguments, context).await,
         Command::Up { port, start, world } => {
+            let inventory = Inventory::load(context.root())?;
             let stop = Stop::default();
             stop_on_signals(stop.clone())?;
             let (lab, exports) = start_lab(start, &world, port, &inventory, context).await?;
@@ -166,6 +163,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
             world,
             command,
         } => {
+            let inventory = Inventory::load(context.root())?;
             let (lab, exports) = start_lab(start, &world, 0, &inventory, context).await?;
             let helm = helm::stand_in()?;
             let env = in_lab(context.env.clone(), exports, &helm);

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, each with its arguments and its `run`.
 
 mod apply;
+mod args;
 mod checks;
 mod circlepipe;
 mod clusters;

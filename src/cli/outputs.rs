@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::run::{self, RunArgs, Wish};
+use super::select::RoleOrCluster;
 use super::{Context, Error};
 use crate::env::Env;
 use crate::exit::Exit;
@@ -20,17 +21,8 @@ use crate::rollout::outputs::Place;
 /// writes what differs. A rollout does so by itself at its end; this repairs it where that failed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The role (release tier) whose clusters are meant.
-    #[arg(
-        long,
-        value_name = "ROLE",
-        required_unless_present = "cluster",
-        conflicts_with = "cluster"
-    )]
-    role: Option<String>,
-    /// The one cluster.
-    #[arg(long, value_name = "CLUSTER")]
-    cluster: Option<String>,
+    #[command(flatten)]
+    which: RoleOrCluster,
     /// Only read, and tell what would be written.
     #[arg(long)]
     dry_run: bool,
@@ -42,8 +34,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
     let dry_run = args.dry_run;
     let wish = Wish {
         command: "outputs",
-        role: args.role,
-        cluster: args.cluster,
+        role: args.which.role,
+        cluster: args.which.cluster,
         shard: None,
         saved: None,
         mode: Mode::Outputs { dry_run },

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::run::{self, ForceUpgrade, RunArgs, Wish};
+use super::args::ForceUpgrade;
+use super::run::{self, RunArgs, Wish};
+use super::select::RoleOrCluster;
 use super::{Context, Error};
 use crate::exit::Exit;
 use crate::reconcile::Polling;
@@ -13,17 +15,8 @@ use crate::rollout::saved::{SavedPlan, SavedPlanError};
 /// Tell what would change in a role's clusters, or in one cluster. Only reads.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The role (release tier) to plan.
-    #[arg(
-        long,
-        value_name = "ROLE",
-        required_unless_present = "cluster",
-        conflicts_with = "cluster"
-    )]
-    role: Option<String>,
-    /// The one cluster to plan.
-    #[arg(long, value_name = "CLUSTER")]
-    cluster: Option<String>,
+    #[command(flatten)]
+    which: RoleOrCluster,
     /// Save the plan there for psk apply, readable by its owner alone.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -42,8 +35,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
     }
     let wish = Wish {
         command: "plan",
-        role: args.role,
-        cluster: args.cluster,
+        role: args.which.role,
+        cluster: args.which.cluster,
         shard: None,
         mode: Mode::Plan,
         polling: Polling::default(),

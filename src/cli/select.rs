@@ -8,6 +8,22 @@ use crate::inventory::{Cluster, Inventory, Reference, Role, Secrets, Selection};
 use crate::onepassword;
 use crate::process::Processes;
 
+/// All clusters of a role, or one cluster.
+#[derive(Debug, clap::Args)]
+pub(super) struct RoleOrCluster {
+    /// The role (release tier) whose clusters are meant.
+    #[arg(
+        long,
+        value_name = "ROLE",
+        required_unless_present = "cluster",
+        conflicts_with = "cluster"
+    )]
+    pub(super) role: Option<String>,
+    /// The one cluster.
+    #[arg(long, value_name = "CLUSTER")]
+    pub(super) cluster: Option<String>,
+}
+
 /// The clusters of a role, or those of them that are named.
 pub(super) fn selection(
     inventory: &Inventory,

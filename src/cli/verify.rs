@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::checks::CheckArgs;
 use super::run::{self, RunArgs, Wish};
+use super::select::RoleOrCluster;
 use super::{Context, Error};
 use crate::reconcile::Polling;
 use crate::rollout::Mode;
@@ -16,17 +17,8 @@ use crate::verify::CHECKS;
 #[derive(Debug, clap::Args)]
 #[command(after_help = checks())]
 pub(super) struct Args {
-    /// The role (release tier) to verify.
-    #[arg(
-        long,
-        value_name = "ROLE",
-        required_unless_present = "cluster",
-        conflicts_with = "cluster"
-    )]
-    role: Option<String>,
-    /// The one cluster to verify.
-    #[arg(long, value_name = "CLUSTER")]
-    cluster: Option<String>,
+    #[command(flatten)]
+    which: RoleOrCluster,
     #[command(flatten)]
     checks: CheckArgs,
     #[command(flatten)]
@@ -45,8 +37,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
     let chosen = args.checks.chosen()?;
     let wish = Wish {
         command: "verify",
-        role: args.role,
-        cluster: args.cluster,
+        role: args.which.role,
+        cluster: args.which.cluster,
         shard: None,
         saved: None,
         rollout: None,

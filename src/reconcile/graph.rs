@@ -1,9 +1,11 @@
 //! The resources of one cluster, and the two walks over them: plan and apply.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
+use serde_json::Value;
 
 pub use self::removal::Removal;
 use super::handle::{Handle, Seen, Slot, handle};
@@ -78,36 +80,38 @@ impl Graph {
     /// # Errors
     /// Every change that must not be made.
     pub fn plan(&self) -> Result<Vec<ResourceChange>, Vec<Error>> {
-        let mut changes = Vec::new();
-        let mut refused = Vec::new();
-        for node in &self.nodes {
-            match node.plan() {
-                Ok(change) => changes.extend(change),
-                Err(error) => refused.push(error),
-            }
-        }
-        if refused.is_empty() {
-            Ok(changes)
-        } else {
-            Err(refused)
-        }
+        let compared = self.compare()?.into_iter();
+        Ok(compared.map(|compared| compared.change).collect())
     }
 
-    /// What was observed of each resource, to tell later whether it has moved. Pure.
+    /// The same, and what was observed of each resource, to tell later whether it has moved. Pure.
     ///
     /// # Errors
     /// Every change that must not be made.
-    pub fn fingerprints(&self) -> Result<Vec<Fingerprint>, Vec<Error>> {
-        let mut fingerprints = Vec::new();
+    pub fn plan_and_fingerprints(
+        &self,
+    ) -> Result<(Vec<ResourceChange>, Vec<Fingerprint>), Vec<Error>> {
+        let compared = self.compare()?.into_iter();
+        Ok(compared
+            .map(|Compared { change, found }| {
+                let fingerprint =
+                    Fingerprint::of(&change.kind, change.name.clone(), found.as_ref());
+                (change, fingerprint)
+            })
+            .unzip())
+    }
+
+    fn compare(&self) -> Result<Vec<Compared>, Vec<Error>> {
+        let mut all = Vec::new();
         let mut refused = Vec::new();
         for node in &self.nodes {
-            match node.fingerprint() {
-                Ok(fingerprint) => fingerprints.extend(fingerprint),
+            match node.compare() {
+                Ok(compared) => all.extend(compared),
                 Err(error) => refused.push(error),
             }
         }
         if refused.is_empty() {
-            Ok(fingerprints)
+            Ok(all)
         } else {
             Err(refused)
         }
@@ -188,8 +192,7 @@ impl std::fmt::Debug for Graph {
 trait Node: Send + Sync {
     fn needs(&self) -> Vec<usize>;
     fn observe(&self) -> BoxFuture<'_, Option<Error>>;
-    fn plan(&self) -> Result<Option<ResourceChange>, Error>;
-    fn fingerprint(&self) -> Result<Option<Fingerprint>, Error>;
+    fn compare(&self) -> Result<Option<Compared>, Error>;
     fn intended(&self) -> Option<Intended>;
     fn apply<'a>(
         &'a self,
@@ -202,6 +205,13 @@ trait Node: Send + Sync {
         &'a self,
         progress: &'a Progress,
     ) -> BoxFuture<'a, Result<Option<ResourceChange>, Error>>;
+}
+
+/// A resource against what is wanted of it.
+struct Compared {
+    change: ResourceChange,
+    /// What was observed of each attribute; `None` where there is no such resource.
+    found: Option<BTreeMap<String, Value>>,
 }
 
 /// Which resource.
@@ -268,25 +278,19 @@ impl<R: Resource> Node for Managed<R> {
         .boxed()
     }
 
-    fn plan(&self) -> Result<Option<ResourceChange>, Error> {
+    fn compare(&self) -> Result<Option<Compared>, Error> {
         let observed = self.observed();
-        let diff = self.resource.diff(observed.as_ref())?;
-        // What isn't there and isn't wanted either is nothing to tell of.
-        let is_nothing = observed.is_none() && diff.action == Action::Keep;
-        Ok((!is_nothing).then(|| self.change(diff)))
+        let mut diff = self.resource.diff(observed.as_ref())?;
+        let found = std::mem::take(&mut diff.found);
+        Ok(Some(Compared {
+            change: self.change(diff),
+            found: observed.is_some().then_some(found),
+        }))
     }
 
     fn intended(&self) -> Option<Intended> {
         let diff = self.resource.diff(self.observed().as_ref()).ok()?;
         Some(Intended::of(R::KIND, self.resource.name(), diff.wanted))
-    }
-
-    fn fingerprint(&self) -> Result<Option<Fingerprint>, Error> {
-        let observed = self.observed();
-        let diff = self.resource.diff(observed.as_ref())?;
-        let found = observed.is_some().then_some(&diff.found);
-        let fingerprint = Fingerprint::of(R::KIND, self.resource.name(), found);
-        Ok(Some(fingerprint))
     }
 
     fn apply<'a>(
@@ -391,16 +395,12 @@ impl<L: Lookup> Node for LookedUp<L> {
         .boxed()
     }
 
-    fn plan(&self) -> Result<Option<ResourceChange>, Error> {
+    fn compare(&self) -> Result<Option<Compared>, Error> {
         Ok(None)
     }
 
     fn intended(&self) -> Option<Intended> {
         None
-    }
-
-    fn fingerprint(&self) -> Result<Option<Fingerprint>, Error> {
-        Ok(None)
     }
 
     fn apply<'a>(

@@ -8,10 +8,9 @@ use jiff::Timestamp;
 use super::document::{
     ClusterReport, OutcomeKind, REPORT_SCHEMA_VERSION, Report, Run, StepReport, Totals,
 };
-use super::statuses::Publication;
 use crate::event::{
     CallSummary, CheckOutcome, CheckResult, ClusterFinished, ClusterRef, Event, Interruption,
-    KeptOutputs, Outcome, RunStarted, Stamped, Step,
+    KeptOutputs, Outcome, Publication, RunStarted, Stamped, Step,
 };
 use crate::reconcile::plan::Plan;
 use crate::release::gate::Gate;

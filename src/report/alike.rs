@@ -80,6 +80,29 @@ mod tests {
     }
 
     #[test]
+    fn nor_do_their_regions_and_accounts_set_them_apart() {
+        let mut clusters = testing::report(&testing::many(4)).clusters;
+        let before = names(&clusters);
+        let last = clusters
+            .iter_mut()
+            .filter_map(|cluster| cluster.plan.as_mut())
+            .rfind(|plan| plan.counts().changed() > 0);
+        let plan = last.unwrap();
+        let moved = serde_json::to_string(plan)
+            .unwrap()
+            .replace(&plan.region, "eu-west-1")
+            .replace(&plan.account, "444455556666");
+        *plan = serde_json::from_str(&moved).unwrap();
+        let arn = |plan: &Plan| format!("arn:aws:sqs:{}:{}:queue", plan.region, plan.account);
+        for cluster in &mut clusters {
+            if let Some(plan) = &mut cluster.plan {
+                plan.warnings.push(arn(plan));
+            }
+        }
+        assert_eq!(names(&clusters), before);
+    }
+
+    #[test]
     fn what_has_more_to_tell_stands_alone() {
         let mut clusters = testing::report(&testing::many(4)).clusters;
         let of = |clusters: &[ClusterReport]| names(clusters).len();

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::statuses::Publication;
-use crate::event::{CallSummary, CheckResult, Failure, Interruption, KeptOutputs, Outcome, Step};
+use crate::event::{
+    CallSummary, CheckResult, Failure, Interruption, KeptOutputs, Outcome, Publication, Step,
+};
 use crate::reconcile::plan::{Counts, Plan};
 use crate::release::gate::Gate;
 

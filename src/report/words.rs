@@ -6,8 +6,9 @@ use console::measure_text_width;
 
 use super::aggregate::Tally;
 use super::document::OutcomeKind;
-use super::statuses::Publication;
-use crate::event::{CheckOutcome, CheckResult, KeptOutputs, OutputsWritten, RunStarted};
+use crate::event::{
+    CheckOutcome, CheckResult, KeptOutputs, OutputsWritten, Publication, RunStarted,
+};
 use crate::reconcile::plan::Counts;
 use crate::release::proof;
 use crate::style::{Ink, Style};

