@@ -2,10 +2,6 @@
 //! `KUBEBUILDER_ASSETS` says that they are.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,13 +17,12 @@ use psk::reconcile::{Error, Grant, Graph, Lookup, Polling, Progress};
 use psk_lab::plausible::plausible;
 use serde_json::{Value as Json, json};
 
-use crate::harness::{Files, Peer, Served, world_of};
-use crate::peers;
+use crate::harness::{ApiServer, Files, Served, world_of};
 
 const CLUSTER: &str = "qa-i01-aws-us-east-1";
 const ACCOUNT: &str = "221155668855";
 
-/// How long a real server may take to start.
+/// How long definitions may take to be served.
 const START: Duration = Duration::from_secs(60);
 
 /// Something that is known without asking.
@@ -40,128 +35,6 @@ impl<T: Clone + Send + Sync + 'static> Lookup for Known<T> {
     async fn look_up(&self) -> Result<T, Error> {
         Ok(self.0.clone())
     }
-}
-
-/// A program that is ended when it is dropped.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-/// A kube-apiserver that takes psk's tokens for an administrator's, and the etcd behind it.
-struct ApiServer {
-    endpoint: Endpoint,
-    _programs: [Program; 2],
-    _authenticator: Peer,
-    _folder: tempfile::TempDir,
-}
-
-impl ApiServer {
-    fn start(assets: &Path, lab: &Served) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let [clients, peers, secure] = [(); 3].map(|()| free_port());
-        let etcd = format!("http://127.0.0.1:{clients}");
-        let etcd_peers = format!("http://127.0.0.1:{peers}");
-        let etcd_program = start(
-            Command::new(assets.join("etcd"))
-                .arg("--data-dir")
-                .arg(at("etcd"))
-                .args([
-                    "--listen-client-urls",
-                    &etcd,
-                    "--advertise-client-urls",
-                    &etcd,
-                ])
-                .args([
-                    "--listen-peer-urls",
-                    &etcd_peers,
-                    "--initial-advertise-peer-urls",
-                    &etcd_peers,
-                ])
-                .args([
-                    "--initial-cluster",
-                    &format!("default={etcd_peers}"),
-                    "--unsafe-no-fsync",
-                ]),
-            &at("etcd.log"),
-        );
-        // Who has a token of psk's is let in, as EKS does with those that access entries name.
-        let authenticator = Peer::start(|_| {
-            let review = json!({
-                "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
-                "status": {"authenticated": true, "user": {"username": "psk", "groups": ["system:masters"]}},
-            });
-            ("200 OK", "application/json", review.to_string())
-        });
-        let webhook = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "a",
-            "clusters": [{"name": "a", "cluster": {"server": authenticator.url()}}],
-            "users": [{"name": "a", "user": {}}],
-            "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
-        });
-        fs::write(at("webhook.json"), webhook.to_string()).unwrap();
-        let key = at("service-accounts.key");
-        peers::run(
-            Command::new("openssl")
-                .args(["genrsa", "-out"])
-                .arg(&key)
-                .arg("2048"),
-        );
-        let api_program = start(
-            Command::new(assets.join("kube-apiserver"))
-                .args(["--etcd-servers", &etcd, "--bind-address", "127.0.0.1"])
-                .args(["--secure-port", &secure.to_string(), "--cert-dir"])
-                .arg(at("certificates"))
-                .args([
-                    "--authorization-mode",
-                    "RBAC",
-                    "--service-cluster-ip-range",
-                    "10.0.0.0/24",
-                ])
-                .args(["--service-account-issuer", "https://kubernetes.default.svc"])
-                .arg("--service-account-key-file")
-                .arg(&key)
-                .arg("--service-account-signing-key-file")
-                .arg(&key)
-                .args(["--authentication-token-webhook-version", "v1"])
-                .arg("--authentication-token-webhook-config-file")
-                .arg(at("webhook.json")),
-            &at("kube-apiserver.log"),
-        );
-        let certificate = at("certificates").join("apiserver.crt");
-        lab.wait_until(|| {
-            TcpStream::connect(("127.0.0.1", secure)).is_ok() && certificate.exists()
-        });
-        let authority = fs::read(certificate).unwrap();
-        Self {
-            endpoint: Endpoint {
-                url: format!("https://127.0.0.1:{secure}"),
-                certificate_authority: data_encoding::BASE64.encode(&authority),
-            },
-            _programs: [api_program, etcd_program],
-            _authenticator: authenticator,
-            _folder: folder,
-        }
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-fn start(command: &mut Command, log: &Path) -> Program {
-    let log = fs::File::create(log).unwrap();
-    command
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log);
-    Program(command.spawn().unwrap())
 }
 
 /// Karpenter's kinds, as small as definitions can be.
@@ -291,24 +164,13 @@ fn cluster(files: &Files) -> Cluster {
     inventory.resolve(&selection, &values).unwrap().remove(0)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test is told by its environment what the machine has"
-)]
-fn assets() -> Option<PathBuf> {
-    let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from)?;
-    assets.join("kube-apiserver").exists().then_some(assets)
-}
-
 #[test]
 fn a_real_api_server_takes_the_baseline_twice_the_second_time_without_change() {
-    let Some(assets) = assets() else {
-        peers::skip("KUBEBUILDER_ASSETS with etcd and kube-apiserver");
-        return;
-    };
     let files = Files::small();
     let lab = Served::start(world_of(&files, "current"), r#"{"rules":[]}"#);
-    let server = ApiServer::start(&assets, &lab);
+    let Some(server) = ApiServer::start(&lab) else {
+        return;
+    };
     let cluster = cluster(&files);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
@@ -326,8 +188,12 @@ fn a_real_api_server_takes_the_baseline_twice_the_second_time_without_change() {
         let env = env.chain([("PSK_HELM".to_owned(), "/nowhere/helm".to_owned())]);
         let aws = Aws::new(env.collect(), identity, 1024).await.unwrap();
         let session = aws.session(&target).await.unwrap();
+        let endpoint = Endpoint {
+            url: server.url.clone(),
+            certificate_authority: server.certificate_authority.clone(),
+        };
         let purpose = Purpose::Change;
-        let access = Access::open(&session, CLUSTER, &server.endpoint, purpose).await;
+        let access = Access::open(&session, CLUSTER, &endpoint, purpose).await;
         let access = access.unwrap();
         define(&access).await;
         let facts = Facts {
@@ -337,8 +203,8 @@ fn a_real_api_server_takes_the_baseline_twice_the_second_time_without_change() {
             made_by_psk: true,
             is_going: false,
             access: Reached {
-                endpoint: server.endpoint.url.clone(),
-                certificate_authority: server.endpoint.certificate_authority.clone(),
+                endpoint: server.url.clone(),
+                certificate_authority: server.certificate_authority.clone(),
                 ..Reached::default()
             },
         };

@@ -1,5 +1,8 @@
 //! What psk tells CircleCI and what the lab's answers, by what CircleCI's reference documents.
 
+use std::fs;
+use std::path::Path;
+
 use crate::aws::Recorded;
 use crate::checked::hold;
 use crate::harness::{Files, psk};
@@ -29,10 +32,21 @@ fn what_psk_tells_circleci_is_as_the_reference_documents_it() {
             "pipeline schedule --project=gh/org/repo --branch={branch}"
         ));
     }
-    let transcript = recorded.transcript.display().to_string();
-    let found = python.found(
-        "openapi.py",
-        &[DESCRIPTION, "circleci", "/api/v2", &transcript],
-    );
-    hold("circleci-psk", found.without_problems(), Vec::new());
+    let validated = |transcript: &Path| {
+        let transcript = transcript.display().to_string();
+        let args = [DESCRIPTION, "circleci", "/api/v2", &transcript];
+        python.found("openapi.py", &args).without_problems()
+    };
+    hold("circleci-psk", validated(&recorded.transcript), Vec::new());
+
+    // What else is known of a schedule: psk reads the whole list, and takes none away.
+    let before = fs::read_to_string(&recorded.transcript).unwrap().len();
+    let id = recorded
+        .lab
+        .with_world(|world| world.circleci.schedules[0].id.clone());
+    python.script(&["circleci_schedule.py", &id], &recorded.lab);
+    let all = fs::read_to_string(&recorded.transcript).unwrap();
+    let rest = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&rest, &all[before..]).unwrap();
+    hold("circleci-script", validated(rest.path()), Vec::new());
 }

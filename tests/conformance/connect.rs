@@ -46,8 +46,31 @@ fn what_psk_asks_of_connect_is_as_the_description_has_it() {
     // Clusters' outputs are written.
     let run = psk(["fanout", "--role", "qa", GATE]).at(&files);
     run.inside(&recorded.lab).run().ended(0);
-    let answered = validate(&python, &recorded.transcript).without_problems();
-    hold("connect-psk", answered, Vec::new());
+    // What someone changed there is put right.
+    recorded.lab.with_world(|world| {
+        let items = world
+            .connect
+            .vaults
+            .iter_mut()
+            .flat_map(|vault| &mut vault.items);
+        for item in items.filter(|item| item.title.starts_with("psk-aws-")) {
+            let mut fields = item.fields.iter_mut();
+            let version = fields.find(|field| field.label == "eks-version").unwrap();
+            version.value = "1.2".into();
+        }
+    });
+    let run = psk(["outputs", "--role", "qa"]).at(&files);
+    run.inside(&recorded.lab).run().ended(0);
+    let transcript = recorded.transcript.display().to_string();
+    let description = "1password-connect";
+    let args = [DESCRIPTION, "connect", "/v1", &transcript, description];
+    let found = python.found("openapi.py", &args);
+    assert_eq!(
+        found.faults(),
+        found.known_faults(),
+        "the description is no longer wrong about something"
+    );
+    hold("connect-psk", found.without_problems(), found.faults());
 }
 
 #[test]

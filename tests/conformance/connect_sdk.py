@@ -59,10 +59,18 @@ def writes(client, vault):
     refused(FailedToRetrieveItemException, client.get_item_by_id, made.id, vault.id)
 
 
+def is_well(client):
+    """Asks how the server is, for which the SDK has no call of its own."""
+    for path in ("/heartbeat", "/health"):
+        answer = client.build_request("GET", path)
+        assert answer.status_code == 200, answer.text
+
+
 def main():
     client = new_client(os.environ["OP_CONNECT_HOST"], os.environ["OP_CONNECT_TOKEN"])
     vault = reads(client, *sys.argv[1:])
     writes(client, vault)
+    is_well(client)
 
 
 if __name__ == "__main__":

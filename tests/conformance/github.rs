@@ -3,13 +3,25 @@
 use std::fs;
 use std::path::Path;
 
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{KeyPair, RsaKeyPair};
+use jiff::SignedDuration;
+use psk_lab::github::{AccountType, App, Commit, Release, Tag, Token, TokenKind};
 use serde_json::{Value as Json, json};
 
 use crate::aws::Recorded;
 use crate::checked::hold;
 use crate::harness::{Files, psk};
+use crate::node::Node;
 use crate::peers;
 use crate::python::{Found, Python};
+
+/// The release's tag.
+const TAG: &str = "v0.0.0-lab";
+
+/// A person's token.
+const PERSON: &str = "ghp_person";
 
 const DESCRIPTION: &str = "@octokit/openapi/generated/api.github.com.json";
 
@@ -36,30 +48,113 @@ impl<'a> Validator<'a> {
     }
 }
 
+/// A repository with a release before this one, a commit between the two, and an annotated tag.
+fn with_a_past(recorded: &Recorded) -> String {
+    recorded.lab.with_world(|world| {
+        let now = world.clock.base();
+        let id = world.github.next_id();
+        let repository = &mut world.github.repositories[0];
+        let head = repository.branches[&repository.default_branch].clone();
+        let commit = |message: &str, parents: &[&str], hours: i64| Commit {
+            message: message.into(),
+            author: ("Ada".into(), "ada@example.com".into()),
+            date: now - SignedDuration::from_hours(hours),
+            parents: parents.iter().map(|sha| (*sha).to_owned()).collect(),
+        };
+        let first = "a".repeat(40);
+        let commits = &mut repository.commits;
+        commits.insert(first.clone(), commit("First", &[], 3));
+        commits.insert(head.clone(), commit("Second", &[&first], 1));
+        for tag in repository.tags.values_mut() {
+            tag.annotation = Some(("c".repeat(40), "A release.".into()));
+        }
+        let before = Tag {
+            commit: first,
+            annotation: None,
+        };
+        repository.tags.insert("v0.0.0-before".into(), before);
+        repository.releases.push(Release {
+            id,
+            tag: "v0.0.0-before".into(),
+            target: repository.default_branch.clone(),
+            name: None,
+            body: None,
+            draft: false,
+            prerelease: false,
+            author: "ada".into(),
+            created: now,
+        });
+        let person = Token {
+            login: "ada".into(),
+            kind: TokenKind::Personal,
+            writes_statuses: false,
+            writes_contents: false,
+            expires: None,
+        };
+        world.github.account("ada", AccountType::User);
+        world.github.tokens.insert(PERSON.into(), person);
+        head
+    })
+}
+
+/// A GitHub App with an installation on the repository's owner; its private key.
+fn app(recorded: &Recorded) -> String {
+    let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    recorded.lab.with_world(|world| {
+        let owner = world.github.repositories[0].owner.clone();
+        let app = App {
+            slug: "acme-releases".into(),
+            key: key.public_key().as_ref().to_vec(),
+            installation: 7,
+            owner,
+        };
+        world.github.apps.insert(12, app);
+        world.github.account("acme-releases[bot]", AccountType::Bot);
+    });
+    let der = key.as_der().unwrap();
+    pem::encode(&pem::Pem::new("PRIVATE KEY", der.as_ref()))
+}
+
 #[test]
 fn what_psk_and_pygithub_say_to_github_is_as_the_description_has_it() {
-    let Some(python) = Python::new() else { return };
+    let (Some(python), Some(node)) = (Python::new(), Node::new()) else {
+        return;
+    };
     let Some(validator) = Validator::new(&python) else {
         return;
     };
     // prod's gate reads qa's proof.
-    let policy = "promotion: { trusted_creators: [\"psk-release[bot]\"] }";
-    let files = Files::small().with("psk.yaml", &format!("name: psk-test\n{policy}\n"));
+    let files = Files::small().with("psk.yaml", "name: psk-test\nrelease: { role: prod }\n");
     let recorded = Recorded::new(&files, "current");
-    for role in ["qa", "prod"] {
+    let commit = with_a_past(&recorded);
+    let fanout = |role: &str| {
         let run = psk(["fanout", "--role", role]).at(&files);
-        run.inside(&recorded.lab).run().ended(0);
-    }
-    let found = validator.validate(&recorded.transcript);
-    hold("github-psk", found.without_problems(), Vec::new());
-
-    let commit = recorded.lab.with_world(|world| {
-        let repository = world.github.repositories.first().unwrap();
-        repository.branches[&repository.default_branch].clone()
+        run.inside(&recorded.lab).env("PSK_TAG", TAG)
+    };
+    fanout("qa").run().ended(0);
+    fanout("prod").run().ended(0);
+    // A release whose notes someone took away is put right, here in the name of an app.
+    recorded.lab.with_world(|world| {
+        let releases = &mut world.github.repositories[0].releases;
+        releases.last_mut().unwrap().body = None;
     });
+    let key = app(&recorded);
+    for role in ["qa", "prod"] {
+        let run = fanout(role).without("GITHUB_TOKEN").hiding(&key);
+        let run = run.env("GITHUB_APP_ID", "12");
+        run.env("GITHUB_APP_PRIVATE_KEY", &key).run().ended(0);
+    }
+    let mut answered = validator.validate(&recorded.transcript).without_problems();
+    let transcript = recorded.transcript.display().to_string();
+    let graphql = node.found("graphql.mjs", &[&transcript]);
+    answered.extend(graphql.without_problems());
+    hold("github-psk", answered, Vec::new());
+
     let before = fs::read_to_string(&recorded.transcript).unwrap().len();
-    let reader = ["github_reader.py", &commit, "psk/"];
-    let read = python.run("python", &reader, &recorded.lab.exports_of_a_job());
+    let reader = ["github_reader.py", &commit, "psk/", PERSON];
+    let mut exports = recorded.lab.exports_of_a_job();
+    exports.push(("PSK_TAG".into(), TAG.into()));
+    let read = python.run("python", &reader, &exports);
     for told in ["psk/qa success", "psk/prod success"] {
         assert!(read.contains(told), "{read}");
     }
@@ -68,6 +163,48 @@ fn what_psk_and_pygithub_say_to_github_is_as_the_description_has_it() {
     fs::write(&rest, &all[before..]).unwrap();
     let found = validator.validate(rest.path());
     hold("pygithub", found.without_problems(), Vec::new());
+}
+
+#[test]
+fn differences_from_githubs_schema_are_found() {
+    let Some(node) = Node::new() else { return };
+    let problems = |query: &str, answer: Json| {
+        let exchange = json!({
+            "service": "github", "operation": "graphql",
+            "request": { "method": "POST", "headers": [], "body": json!({ "query": query }).to_string() },
+            "response": { "status": 200, "headers": [], "body": answer.to_string() },
+        });
+        let transcript = tempfile::NamedTempFile::new().unwrap();
+        fs::write(&transcript, exchange.to_string()).unwrap();
+        let transcript = transcript.path().display().to_string();
+        node.found("graphql.mjs", &[&transcript]).problems()
+    };
+    let query = "{ viewer { login } }";
+    let answer = |login: Json| json!({ "data": { "viewer": { "login": login } } });
+    assert_eq!(problems(query, answer(json!("ada"))), [""; 0]);
+    for (query, answer, told) in [
+        (
+            "{ viewer { colour } }",
+            answer(json!("ada")),
+            "Cannot query field \"colour\"",
+        ),
+        (
+            query,
+            answer(json!(null)),
+            "Cannot return null for non-nullable field User.login",
+        ),
+        (
+            query,
+            json!({ "data": { "viewer": { "login": "ada", "id": 1 } } }),
+            "instead of",
+        ),
+    ] {
+        let found = problems(query, answer);
+        assert!(
+            found.iter().any(|problem| problem.contains(told)),
+            "{told} isn't among {found:#?}"
+        );
+    }
 }
 
 #[test]

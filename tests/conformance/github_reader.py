@@ -1,8 +1,9 @@
 """PyGithub reads the statuses that psk wrote.
 
-    github_reader.py SHA PREFIX
+    github_reader.py SHA PREFIX TOKEN
 
-Prints a line for each status of the commit whose context begins with PREFIX: `context state description`.
+Prints a line for each status of the commit whose context begins with PREFIX: `context state description`. TOKEN is a
+person's.
 """
 
 import os
@@ -10,18 +11,13 @@ import sys
 
 import github
 
-# Who made the statuses, by the lab's own token.
-CREATOR = "psk-release[bot]"
+# Who made the latest statuses: an app.
+CREATOR = "acme-releases[bot]"
 
 
 def main():
-    sha, prefix = sys.argv[1:]
-    client = github.Github(
-        base_url=os.environ["GITHUB_API_URL"],
-        auth=github.Auth.Token(os.environ["GITHUB_TOKEN"]),
-        retry=None,
-        per_page=2,
-    )
+    sha, prefix, person = sys.argv[1:]
+    client = _client(os.environ["GITHUB_TOKEN"])
     repository = client.get_repo(os.environ["GITHUB_REPOSITORY"])
     commit = repository.get_commit(sha)
     assert commit.sha == sha, commit
@@ -31,6 +27,25 @@ def main():
         if status.context.startswith(prefix):
             print(status.context, status.state, status.description)
     _around(client, repository, sha)
+    _released(repository)
+    # An installation can't be told who it is, a person can.
+    assert _client(person).get_user().login == "ada"
+
+
+def _client(token):
+    return github.Github(
+        base_url=os.environ["GITHUB_API_URL"], auth=github.Auth.Token(token), retry=None, per_page=2
+    )
+
+
+def _released(repository):
+    """Reads what psk released, and what it told of it."""
+    tag = os.environ["PSK_TAG"]
+    release = repository.get_release(tag)
+    assert release.tag_name == tag and "Second" in release.body, release.raw_data
+    assert tag in [one.tag_name for one in repository.get_releases()]
+    compared = repository.compare("v0.0.0-before", tag)
+    assert [commit.commit.message for commit in compared.commits] == ["Second"], compared.raw_data
 
 
 def _around(client, repository, sha):

@@ -23,8 +23,11 @@ mod github;
 )]
 mod harness;
 mod moto;
+mod node;
+mod otlp;
 mod page;
 #[path = "../peers/mod.rs"]
 #[expect(dead_code, reason = "the tests of the command line need more of it")]
 mod peers;
 mod python;
+mod slack;

@@ -55,7 +55,7 @@ impl Python {
     pub(crate) fn found(&self, validator: &str, args: &[&str]) -> Found {
         let args: Vec<_> = [validator].iter().chain(args).copied().collect();
         let found = self.run("python", &args, &[]);
-        Found(serde_json::from_str(&found).unwrap())
+        Found::read(&found)
     }
 }
 
@@ -63,6 +63,11 @@ impl Python {
 pub(crate) struct Found(Json);
 
 impl Found {
+    /// What a validator printed.
+    pub(crate) fn read(printed: &str) -> Self {
+        Self(serde_json::from_str(printed).unwrap())
+    }
+
     /// Everything in which what was said differs from the description.
     pub(crate) fn problems(&self) -> Vec<String> {
         self.list("problems")

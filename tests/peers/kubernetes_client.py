@@ -180,4 +180,5 @@ def main():
     print("all of it held")
 
 
-main()
+if __name__ == "__main__":
+    main()

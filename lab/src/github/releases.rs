@@ -6,15 +6,15 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::state::{Release, Repository, Tag, TokenKind};
-use super::{Request, commits, error, page, repositories};
+use super::state::{GitHub, Release, Repository, Tag, TokenKind};
+use super::{Request, commits, error, page, repositories, users};
 use crate::call::{Answer, Reply, ServiceError};
 use crate::world::World;
 
 /// Longest notes, in characters.
 const LONGEST_BODY: usize = 125_000;
 
-fn view(repository: &Repository, release: &Release) -> Value {
+fn view(github: &GitHub, repository: &Repository, release: &Release) -> Value {
     let url = repositories::url(repository);
     let html = format!("https://github.com/{}", repository.full_name());
     let (id, tag) = (release.id, &release.tag);
@@ -36,33 +36,33 @@ fn view(repository: &Repository, release: &Release) -> Value {
         "immutable": false,
         "created_at": release.created,
         "published_at": if release.draft { Value::Null } else { json!(release.created) },
-        "author": { "login": release.author },
+        "author": users::simple(github, &release.author),
         "assets": [],
     })
 }
 
 /// Drafts are seen by those who may write, which every token of the lab may that may release.
 pub(super) fn list(world: &mut World, request: &Request<'_>) -> Answer {
-    let repository = request.repository(world)?;
+    let (github, repository) = seen(world, request)?;
     let mut releases: Vec<&Release> = repository.releases.iter().collect();
     releases.sort_by_key(|release| std::cmp::Reverse((release.created, release.id)));
     let mut page = page::cut(request.call, releases);
     let shown: Vec<Value> = page
         .items
         .drain(..)
-        .map(|release| view(repository, release))
+        .map(|release| view(github, repository, release))
         .collect();
     page.reply(&shown)
 }
 
 pub(super) fn by_tag(world: &mut World, request: &Request<'_>) -> Answer {
-    let repository = request.repository(world)?;
+    let (github, repository) = seen(world, request)?;
     let found = repository
         .releases
         .iter()
         .find(|release| release.tag == request.label(2) && !release.draft);
     let found = found.ok_or_else(error::not_found)?;
-    Reply::json(&view(repository, found))
+    Reply::json(&view(github, repository, found))
 }
 
 #[derive(Deserialize)]
@@ -126,8 +126,10 @@ pub(super) fn create(world: &mut World, request: &Request<'_>) -> Answer {
         author: login,
         created: request.call.now,
     };
-    let mut reply = Reply::json(&view(repository, &release))?;
     repository.releases.push(release);
+    let (github, repository) = seen(world, request)?;
+    let release = repository.releases.last().ok_or_else(error::not_found)?;
+    let mut reply = Reply::json(&view(github, repository, release))?;
     reply.status = StatusCode::CREATED;
     Ok(reply)
 }
@@ -159,9 +161,21 @@ pub(super) fn update(world: &mut World, request: &Request<'_>) -> Answer {
         release.draft = given.draft.unwrap_or(release.draft);
         release.prerelease = given.prerelease.unwrap_or(release.prerelease);
     }
+    let (github, repository) = seen(world, request)?;
     let release = repository.releases.get(found);
     let release = release.ok_or_else(error::not_found)?;
-    Reply::json(&view(repository, release))
+    Reply::json(&view(github, repository, release))
+}
+
+/// The repository, and GitHub with the accounts of those that are shown.
+fn seen<'w>(
+    world: &'w mut World,
+    request: &Request<'_>,
+) -> Result<(&'w GitHub, &'w Repository), ServiceError> {
+    request.repository(world)?;
+    let github = &world.github;
+    let repository = github.repository(request.label(0), request.label(1));
+    Ok((github, repository.ok_or_else(error::not_found)?))
 }
 
 /// The login of a caller that may write contents.
@@ -196,6 +210,15 @@ pub(super) fn compare(world: &mut World, request: &Request<'_>) -> Answer {
         _ => "diverged",
     };
     let total = ahead.len();
+    // The best commit that both have: the latest.
+    let both = of_head.intersection(&of_base).copied();
+    let both = both.filter_map(|sha| Some((sha, repository.commits.get(sha)?)));
+    let merge_base = both.max_by_key(|(_, commit)| commit.date);
+    // GitHub finds nothing to compare where the histories have nothing in common.
+    let (merge_base, merge_commit) = merge_base.ok_or_else(error::not_found)?;
+    let url = format!("{}/compare/{base}...{head}", repositories::url(repository));
+    let html = format!("https://github.com/{}/compare", repository.full_name());
+    let range = format!("{html}/{}", request.label(2));
     let mut page = page::cut(request.call, ahead);
     let shown: Vec<Value> = page
         .items
@@ -203,6 +226,12 @@ pub(super) fn compare(world: &mut World, request: &Request<'_>) -> Answer {
         .filter_map(|sha| Some(commits::view(repository, sha, repository.commits.get(sha)?)))
         .collect();
     let body = json!({
+        "url": url,
+        "html_url": range,
+        "permalink_url": format!("{html}/{}:{}...{}:{}", repository.owner, short(base), repository.owner, short(head)),
+        "diff_url": format!("{range}.diff"),
+        "patch_url": format!("{range}.patch"),
+        "merge_base_commit": commits::view(repository, merge_base, merge_commit),
         "status": status,
         "ahead_by": total,
         "behind_by": behind,
@@ -212,6 +241,11 @@ pub(super) fn compare(world: &mut World, request: &Request<'_>) -> Answer {
         "files": [],
     });
     page.reply(&body)
+}
+
+/// A commit's SHA as permanent links have it.
+fn short(sha: &str) -> &str {
+    sha.get(..7).unwrap_or(sha)
 }
 
 /// A commit and all that it follows.

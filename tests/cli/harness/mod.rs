@@ -1,6 +1,7 @@
 //! What the tests run psk with: the binary, inventories, worlds and peers.
 
 mod api;
+mod api_server;
 mod files;
 mod left;
 mod op;
@@ -9,6 +10,7 @@ mod psk;
 mod world;
 
 pub(crate) use api::Api;
+pub(crate) use api_server::ApiServer;
 pub(crate) use files::{Files, contents};
 pub(crate) use left::left;
 pub(crate) use op::fake_op;

@@ -13,6 +13,7 @@ use psk::control_plane::event_rules::{self, ClusterRules, EventRule, Interruptio
 use psk::control_plane::file_system::{self, FileSystem};
 use psk::control_plane::iam_role::{self, IamRole, Role};
 use psk::control_plane::kms_key::{self, KmsKey};
+use psk::control_plane::launch_template::{self, LaunchTemplate};
 use psk::control_plane::log_group::{self, LogGroup};
 use psk::control_plane::mount_targets::MountTargets;
 use psk::control_plane::network::Network;
@@ -21,6 +22,9 @@ use psk::control_plane::queue::{self, Queue};
 use psk::control_plane::security_group::{self, SecurityGroup};
 use psk::control_plane::{Place, Shared, Tags, roles};
 use psk::reconcile::{Error, Grant, Graph, Handle, Lookup, Polling};
+
+/// The tag that the second variant has besides.
+const LATER: &str = "more";
 
 const CLUSTER: &str = "qa-i01-aws-us-east-1";
 
@@ -34,7 +38,13 @@ pub(super) enum Variant {
 /// The kinds of resources that are made.
 pub(super) fn kinds() -> BTreeSet<&'static str> {
     let mut kinds = changing();
-    kinds.extend(["events_rule", "kms_key", "sqs_queue", "efs_mount_targets"]);
+    kinds.extend([
+        "events_rule",
+        "kms_key",
+        "sqs_queue",
+        "efs_mount_targets",
+        "ec2_launch_template",
+    ]);
     kinds
 }
 
@@ -55,8 +65,7 @@ pub(super) fn faults() -> Vec<String> {
     [
         "EKS has clusters and node groups without a life, and no updates, add-ons, access entries, pod identity \
          associations, identity providers or insights: what builds on the cluster is given the cluster's facts",
-        "EC2's DescribeLaunchTemplateVersions names no version unless it is asked about one template, so that psk, which asks \
-         about all at once, never sees the one that it has made",
+        "EC2's CreateLaunchTemplateVersion leaves out what the SourceVersion has: the launch template is made, and not changed",
         "EFS answers PutBackupPolicy with 500: backups are asked for when the file system is made, and not later",
         "Parameter Store has none of the public parameters that name AMI releases",
     ]
@@ -172,7 +181,7 @@ pub(super) fn graph(session: &Session, cluster: &Facts, variant: Variant) -> Gra
         ),
     ]);
     if variant == Variant::Second {
-        tags.insert("more".to_owned(), "yes".to_owned());
+        tags.insert(LATER.to_owned(), "yes".to_owned());
     }
     let mut builder = Builder {
         session,
@@ -189,6 +198,7 @@ pub(super) fn graph(session: &Session, cluster: &Facts, variant: Variant) -> Gra
     };
     builder.foundation(variant);
     builder.roles(&cluster);
+    builder.nodes(&cluster);
     builder.storage(&cluster);
     builder.interruptions();
     builder.graph
@@ -254,6 +264,25 @@ impl Builder<'_> {
         }
         let nodes = self.role(roles::karpenter_nodes(&self.place, &self.tags));
         self.role(roles::karpenter_controller(&self.place, &nodes, &self.tags));
+    }
+
+    fn nodes(&mut self, cluster: &Handle<Facts>) {
+        // The same in both variants: moto loses the rest of a template that changes.
+        let mut tags = self.tags.clone();
+        tags.remove(LATER);
+        self.graph.add(LaunchTemplate {
+            session: self.session.clone(),
+            shared: self.shared.clone(),
+            cluster: cluster.clone(),
+            wanted: launch_template::Wanted {
+                cluster: CLUSTER.to_owned(),
+                node_group: "management".to_owned(),
+                device: "/dev/xvdb".to_owned(),
+                disk_gib: 50,
+                tags,
+            },
+            polling: self.polling,
+        });
     }
 
     fn storage(&mut self, cluster: &Handle<Facts>) {
