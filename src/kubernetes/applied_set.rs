@@ -87,32 +87,26 @@ impl Lookup for AppliedSet {
 
 impl AppliedSet {
     async fn read(&self, access: &Access) -> Result<Applied, Error> {
-        let (parent, kinds) = calls::join(
+        // Only what the parent tells beyond the wanted kinds has to wait for it.
+        let (parent, wanted) = calls::join(
             access.get::<Value>(&kinds::CONFIG_MAP, Some(NAMESPACE), PARENT),
-            self.kinds(access),
+            async {
+                let kinds = self.kinds(access).await?;
+                let listed: BTreeSet<Kind> = kinds.values().cloned().collect();
+                let members = members(access, &listed).await?;
+                Ok::<_, Error>((kinds, listed, members))
+            },
         )
         .await;
-        let kinds = kinds?;
+        let (kinds, listed, mut members) = wanted?;
         let recorded = recorded(parent.or_absent()?.as_ref());
-        let mut listed: BTreeSet<Kind> = kinds.values().cloned().collect();
+        let mut others = BTreeSet::new();
         for group_kind in &recorded {
             if !listed.iter().any(|kind| kind.group_kind() == *group_kind) {
-                listed.extend(find(access, group_kind).await?);
+                others.extend(find(access, group_kind).await?);
             }
         }
-        let selection = &Selection::labels(format!("{PART_OF}={}", id()));
-        let lists = calls::join_all(listed.iter().map(|kind| async move {
-            let found = access.list::<Value>(kind, None, selection).await;
-            Ok::<_, Error>((kind, found.or_absent()?))
-        }))
-        .await;
-        let mut members = BTreeMap::new();
-        for list in lists {
-            let (kind, found) = list?;
-            for object in found.into_iter().flat_map(|list| list.items) {
-                members.insert((kind.clone(), key(&object)), object);
-            }
-        }
+        members.extend(self::members(access, &others).await?);
         Ok(Applied {
             readable: true,
             kinds,
@@ -149,6 +143,27 @@ impl AppliedSet {
         }
         Ok(found)
     }
+}
+
+/// The set's members of these kinds, by kind and by namespace and name.
+async fn members(
+    access: &Access,
+    kinds: &BTreeSet<Kind>,
+) -> Result<BTreeMap<(Kind, String), Value>, Error> {
+    let selection = &Selection::labels(format!("{PART_OF}={}", id()));
+    let lists = calls::join_all(kinds.iter().map(|kind| async move {
+        let found = access.list::<Value>(kind, None, selection).await;
+        Ok::<_, Error>((kind, found.or_absent()?))
+    }))
+    .await;
+    let mut members = BTreeMap::new();
+    for list in lists {
+        let (kind, found) = list?;
+        for object in found.into_iter().flat_map(|list| list.items) {
+            members.insert((kind.clone(), key(&object)), object);
+        }
+    }
+    Ok(members)
 }
 
 /// A kind by its name and group, in whichever version the cluster prefers; `None` where it is gone,

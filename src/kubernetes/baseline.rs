@@ -158,9 +158,7 @@ pub fn add(graph: &mut Graph, needs: &Needs<'_>) -> Result<Arc<Connection>, Erro
     let mut group_kinds = BTreeSet::new();
     let mut identities = BTreeSet::new();
     for (body, _) in &bodies {
-        let manifest = body
-            .manifest()
-            .map_err(|e| Error::new(e.doing, e.cause, e.next))?;
+        let manifest = body.manifest();
         let (api_version, kind) = (manifest.api_version(), manifest.kind());
         wanted.insert((api_version.to_owned(), kind.to_owned()));
         let identity = manifest.identity();
@@ -187,7 +185,7 @@ pub fn add(graph: &mut Graph, needs: &Needs<'_>) -> Result<Arc<Connection>, Erro
         .partition(|(_, place)| *place == Place::Namespace);
     let mut first = Vec::new();
     for (body, _) in namespaces {
-        first.push(adding.object(body, needs.ready.to_vec())?);
+        first.push(adding.object(body, needs.ready.to_vec()));
     }
     let record = adding.graph.add(Record {
         connection: connection.clone(),
@@ -239,7 +237,7 @@ pub fn add(graph: &mut Graph, needs: &Needs<'_>) -> Result<Arc<Connection>, Erro
             // Teams may build on everything of psk's.
             Place::Team => own.iter().copied().chain([crds, karpenter]).collect(),
         };
-        let index = adding.object(body, after)?;
+        let index = adding.object(body, after);
         if place != Place::Team {
             own.push(index);
         }
@@ -271,10 +269,8 @@ struct Adding<'a> {
 }
 
 impl Adding<'_> {
-    fn object(&mut self, body: Body, after: Vec<usize>) -> Result<usize, Error> {
-        let manifest = body
-            .manifest()
-            .map_err(|e| Error::new(e.doing, e.cause, e.next))?;
+    fn object(&mut self, body: Body, after: Vec<usize>) -> usize {
+        let manifest = body.manifest();
         let title = format!("{} {}", manifest.kind(), manifest.key());
         let handle = self.graph.add(Object {
             connection: self.connection.clone(),
@@ -284,7 +280,7 @@ impl Adding<'_> {
             after,
             polling: self.needs.polling,
         });
-        Ok(handle.index())
+        handle.index()
     }
 
     fn release(
@@ -324,19 +320,16 @@ fn bodies(needs: &Needs<'_>) -> Result<Vec<(Body, Place)>, Error> {
             known.insert(late.as_str(), Jinja::from(UNKNOWN));
         }
         let manifests = built_in(name, text, &known).map_err(|cause| broken(name, cause))?;
-        for (index, manifest) in manifests.into_iter().enumerate() {
+        bodies.extend(manifests.into_iter().map(|manifest| {
             let body = match late {
                 None => Body::Ready(manifest),
                 Some(late) => Body::Late {
-                    name,
-                    template: text,
-                    index,
-                    scope: scope.clone(),
-                    late: BTreeMap::from([(late.as_str(), needs.late(late))]),
+                    marked: manifest,
+                    late: needs.late(late),
                 },
             };
-            bodies.push((body, place));
-        }
+            (body, place)
+        }));
     }
     for manifest in needs.manifests {
         let place = match (manifest.api_version(), manifest.kind()) {

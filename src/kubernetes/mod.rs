@@ -18,6 +18,7 @@ mod kubeconfig;
 mod late;
 mod manifest;
 mod object;
+mod owned;
 mod proxy;
 mod token;
 mod watch;

@@ -1,10 +1,10 @@
-//! One object of a cluster: applied server-side in psk's name, compared by a dry run of the same.
+//! One object of a cluster: applied server-side in psk's name, compared by a dry run of the same where
+//! the object itself doesn't tell already that it is as psk applied it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use minijinja::Value as Jinja;
 use serde_json::Value;
 
 use super::access::Apply;
@@ -14,7 +14,8 @@ use super::connection::Connection;
 use super::error::Conflict;
 use super::kind::{Kind, kinds};
 use super::late::Late;
-use super::manifest::{Manifest, built_in};
+use super::manifest::Manifest;
+use super::owned::is_applied;
 use super::{Access, Error};
 use crate::aws::OrAbsent;
 use crate::calls;
@@ -54,49 +55,26 @@ pub(super) struct Object {
 pub(super) enum Body {
     /// It is all there.
     Ready(Manifest),
-    /// It holds what other resources tell.
+    /// It may hold what another resource tells.
     Late {
-        /// The template's name.
-        name: &'static str,
-        /// The template.
-        template: &'static str,
-        /// Which of its objects.
-        index: usize,
-        /// What is known.
-        scope: BTreeMap<&'static str, Jinja>,
-        /// What others tell, by the name that the template has for it.
-        late: BTreeMap<&'static str, Late>,
+        /// The object, with a mark where that belongs.
+        marked: Manifest,
+        /// What the other resource tells.
+        late: Late,
     },
 }
 
 impl Body {
     /// The object, with a mark where something isn't known yet.
-    pub(super) fn manifest(&self) -> Result<Manifest, reconcile::Error> {
+    pub(super) fn manifest(&self) -> Manifest {
         match self {
-            Self::Ready(manifest) => Ok(manifest.clone()),
-            Self::Late {
-                name,
-                template,
-                index,
-                scope,
-                late,
-            } => {
-                let mut scope = scope.clone();
-                for (name, value) in late {
-                    let value = value.get().known();
-                    let value = value.unwrap_or_else(|| UNKNOWN.to_owned());
-                    scope.insert(name, Jinja::from(value));
+            Self::Ready(manifest) => manifest.clone(),
+            Self::Late { marked, late } => {
+                let mut manifest = marked.clone();
+                if let Some(value) = late.get().known() {
+                    tell(&mut manifest.object, &value);
                 }
-                let broken = |cause: String| {
-                    reconcile::Error::new(
-                        format!("rendering psk's own manifest {name}"),
-                        cause,
-                        "report this as a bug",
-                    )
-                };
-                let manifests = built_in(name, template, &scope).map_err(broken)?;
-                let found = manifests.into_iter().nth(*index);
-                found.ok_or_else(|| broken("an object is missing".to_owned()))
+                manifest
             }
         }
     }
@@ -105,17 +83,25 @@ impl Body {
     fn needs(&self) -> Vec<usize> {
         match self {
             Self::Ready(_) => Vec::new(),
-            Self::Late { late, .. } => late.values().map(Late::index).collect(),
+            Self::Late { late, .. } => vec![late.index()],
         }
     }
 
     async fn observed(&self) -> Result<(), reconcile::Error> {
-        if let Self::Late { late, .. } = self {
-            for value in late.values() {
-                value.observed().await?;
-            }
+        match self {
+            Self::Ready(_) => Ok(()),
+            Self::Late { late, .. } => late.observed().await,
         }
-        Ok(())
+    }
+}
+
+/// Puts what was told in the place of the mark.
+fn tell(value: &mut Value, told: &str) {
+    match value {
+        Value::String(text) if text.contains(UNKNOWN) => *text = text.replace(UNKNOWN, told),
+        Value::Array(items) => items.iter_mut().for_each(|item| tell(item, told)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| tell(field, told)),
+        _ => {}
     }
 }
 
@@ -138,12 +124,12 @@ pub(super) struct Seen {
 
 impl Object {
     /// The object as it is sent: with the labels that mark it as psk's.
-    pub(super) fn wanted(&self) -> Result<Manifest, reconcile::Error> {
-        let manifest = self.body.manifest()?;
-        Ok(Manifest {
+    fn wanted(&self) -> Manifest {
+        let manifest = self.body.manifest();
+        Manifest {
             object: marked(manifest.object),
             at: manifest.at,
-        })
+        }
     }
 
     fn doing(&self, what: &str) -> String {
@@ -192,6 +178,14 @@ impl Object {
             let live: Option<Value> = live.await.map_err(|error| self.at(error, at))?;
             return Ok(Seen {
                 live,
+                ..Seen::default()
+            });
+        }
+        if let Some(live) = listed.filter(|live| is_applied(live, &manifest.object)) {
+            return Ok(Seen {
+                appliers: appliers(live),
+                would: Some(live.clone()),
+                live: Some(live.clone()),
                 ..Seen::default()
             });
         }
@@ -355,7 +349,7 @@ impl Resource for Object {
         let Some(access) = self.connection.observed().await? else {
             return Ok(None);
         };
-        let manifest = self.wanted()?;
+        let manifest = self.wanted();
         let objects = &self.connection.shared().objects;
         let looked = objects.get(manifest.object.to_string(), || {
             self.look(&access, &applied, &manifest)
@@ -366,7 +360,7 @@ impl Resource for Object {
     fn output(&self, _: &Seen) {}
 
     fn diff(&self, seen: Option<&Seen>) -> Result<Diff, reconcile::Error> {
-        let manifest = self.wanted()?;
+        let manifest = self.wanted();
         let create = |reason: Option<String>| Diff {
             action: Action::Create,
             attributes: attributes(&manifest.object),
@@ -449,7 +443,7 @@ impl Resource for Object {
         progress: &Progress,
     ) -> Result<(), reconcile::Error> {
         let access = self.connection.required().await?;
-        let manifest = self.wanted()?;
+        let manifest = self.wanted();
         if manifest.object.to_string().contains(UNKNOWN) {
             return Fact::AfterApply.required(|| self.doing("applying"));
         }
@@ -475,7 +469,7 @@ impl Resource for Object {
 
     async fn remove(&self, _: &Seen, _: &Progress) -> Result<(), reconcile::Error> {
         let access = self.connection.required().await?;
-        let manifest = self.wanted()?;
+        let manifest = self.wanted();
         match self.kind(&manifest) {
             Some(kind) => {
                 let namespace = namespace(&kind, &manifest);

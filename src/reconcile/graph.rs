@@ -81,7 +81,7 @@ impl Graph {
     /// Every change that must not be made.
     pub fn plan(&self) -> Result<Vec<ResourceChange>, Vec<Error>> {
         let compared = self.compare()?.into_iter();
-        Ok(compared.map(|compared| compared.change).collect())
+        Ok(compared.filter_map(|compared| compared.change).collect())
     }
 
     /// The same, and what was observed of each resource, to tell later whether it has moved. Pure.
@@ -91,14 +91,13 @@ impl Graph {
     pub fn plan_and_fingerprints(
         &self,
     ) -> Result<(Vec<ResourceChange>, Vec<Fingerprint>), Vec<Error>> {
-        let compared = self.compare()?.into_iter();
-        Ok(compared
-            .map(|Compared { change, found }| {
-                let fingerprint =
-                    Fingerprint::of(&change.kind, change.name.clone(), found.as_ref());
-                (change, fingerprint)
-            })
-            .unzip())
+        let (mut changes, mut fingerprints) = (Vec::new(), Vec::new());
+        for compared in self.compare()? {
+            let Subject { kind, name } = compared.subject;
+            fingerprints.push(Fingerprint::of(kind, name, compared.found.as_ref()));
+            changes.extend(compared.change);
+        }
+        Ok((changes, fingerprints))
     }
 
     fn compare(&self) -> Result<Vec<Compared>, Vec<Error>> {
@@ -209,7 +208,9 @@ trait Node: Send + Sync {
 
 /// A resource against what is wanted of it.
 struct Compared {
-    change: ResourceChange,
+    subject: Subject,
+    /// `None` where nothing is there and nothing is wanted either, which is nothing to tell of.
+    change: Option<ResourceChange>,
     /// What was observed of each attribute; `None` where there is no such resource.
     found: Option<BTreeMap<String, Value>>,
 }
@@ -282,8 +283,13 @@ impl<R: Resource> Node for Managed<R> {
         let observed = self.observed();
         let mut diff = self.resource.diff(observed.as_ref())?;
         let found = std::mem::take(&mut diff.found);
+        let is_nothing = observed.is_none() && diff.action == Action::Keep;
         Ok(Some(Compared {
-            change: self.change(diff),
+            subject: Subject {
+                kind: R::KIND,
+                name: self.resource.name(),
+            },
+            change: (!is_nothing).then(|| self.change(diff)),
             found: observed.is_some().then_some(found),
         }))
     }

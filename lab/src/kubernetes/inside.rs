@@ -1,6 +1,7 @@
 //! What is inside one cluster: its objects, and what happened to them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,8 @@ pub struct Inside {
     issued: u64,
     pub(super) revision: u64,
     /// By the kind's qualified name, then by namespace and name.
-    objects: BTreeMap<String, BTreeMap<String, Value>>,
+    #[serde(with = "kept")]
+    objects: Objects,
     /// Not kept: who watches a cluster that was kept begins anew, as after a compaction.
     #[serde(skip)]
     history: VecDeque<Change>,
@@ -55,13 +57,44 @@ pub struct Inside {
     pub(super) seen: Option<Facts>,
 }
 
+/// Objects by kind, namespace and name. What is there and what was there are the same in memory for as
+/// long as nothing changes.
+type Objects = BTreeMap<String, BTreeMap<String, Arc<Value>>>;
+
+/// Objects as they are kept in a file.
+mod kept {
+    use serde::{Deserializer, Serializer};
+
+    use super::*;
+
+    pub(super) fn serialize<S: Serializer>(objects: &Objects, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(objects.iter().map(|(kind, all)| {
+            let all: BTreeMap<&str, &Value> = all
+                .iter()
+                .map(|(key, object)| (key.as_str(), &**object))
+                .collect();
+            (kind, all)
+        }))
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Objects, D::Error> {
+        let kinds = BTreeMap::<String, BTreeMap<String, Value>>::deserialize(from)?;
+        let shared = |all: BTreeMap<String, Value>| {
+            let all = all.into_iter();
+            all.map(|(key, object)| (key, Arc::new(object))).collect()
+        };
+        let kinds = kinds.into_iter();
+        Ok(kinds.map(|(kind, all)| (kind, shared(all))).collect())
+    }
+}
+
 /// One change of one object.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Change {
     pub(super) revision: u64,
     pub(super) kind: String,
-    pub(super) before: Option<Value>,
-    pub(super) after: Option<Value>,
+    pub(super) before: Option<Arc<Value>>,
+    pub(super) after: Option<Arc<Value>>,
 }
 
 impl Inside {
@@ -90,11 +123,23 @@ impl Inside {
 
     /// The object of that name. `kind` is the plural with its group (`deployments.apps`).
     pub fn get(&self, kind: &str, namespace: Option<&str>, name: &str) -> Option<&Value> {
+        self.stored(kind, namespace, name).map(|object| &**object)
+    }
+
+    fn stored(&self, kind: &str, namespace: Option<&str>, name: &str) -> Option<&Arc<Value>> {
         self.objects.get(kind)?.get(&key(namespace, name))
     }
 
     /// Every object of a kind, by namespace and name.
     pub fn every(&self, kind: &str) -> impl DoubleEndedIterator<Item = &Value> + use<'_> {
+        self.shared(kind).map(|object| &**object)
+    }
+
+    /// Every object of a kind, to be kept while others are changed.
+    pub(super) fn shared(
+        &self,
+        kind: &str,
+    ) -> impl DoubleEndedIterator<Item = &Arc<Value>> + use<'_> {
         self.objects
             .get(kind)
             .into_iter()
@@ -142,19 +187,19 @@ impl Inside {
 
     /// Takes an object away at once, whatever its finalizers say. Returns it, if it was there.
     pub fn delete(&mut self, kind: &str, namespace: Option<&str>, name: &str) -> Option<Value> {
-        let mut before = self.objects.get_mut(kind)?.remove(&key(namespace, name))?;
-        self.timers.forget(before.uid());
-        self.logs.forget(before.uid());
+        let gone = self.objects.get_mut(kind)?.remove(&key(namespace, name))?;
+        self.timers.forget(gone.uid());
+        self.logs.forget(gone.uid());
         self.revision += 1;
-        let unmarked = before.clone();
         // A deletion has a revision of its own, which watchers see.
-        before["metadata"]["resourceVersion"] = self.revision.to_string().into();
-        self.remember(kind, Some(unmarked), None, Some(&before));
-        Some(before)
+        let mut gone = Arc::unwrap_or_clone(gone);
+        gone["metadata"]["resourceVersion"] = self.revision.to_string().into();
+        self.remember(kind, Some(Arc::new(gone.clone())), None);
+        Some(gone)
     }
 
     /// Puts in a new object, with what the server adds to each.
-    pub(super) fn create(&mut self, kind: &str, mut object: Value, now: Timestamp) -> Value {
+    pub(super) fn create(&mut self, kind: &str, mut object: Value, now: Timestamp) -> Arc<Value> {
         let uid = self.uid();
         let generation = kinds::stored(self, kind).is_some_and(|k| k.has_generation());
         object::set_metadata(&mut object, "uid", uid);
@@ -172,38 +217,33 @@ impl Inside {
         namespace: Option<&str>,
         name: &str,
         change: impl FnOnce(&mut Value),
-    ) -> Option<Value> {
-        let before = self.get(kind, namespace, name)?.clone();
-        let mut after = before.clone();
+    ) -> Option<Arc<Value>> {
+        let before = Arc::clone(self.stored(kind, namespace, name)?);
+        let mut after = Value::clone(&before);
         change(&mut after);
-        if after == before {
-            return Some(after);
+        if after == *before {
+            return Some(before);
         }
         Some(self.store(kind, Some(before), after))
     }
 
-    fn store(&mut self, kind: &str, before: Option<Value>, mut after: Value) -> Value {
+    fn store(&mut self, kind: &str, before: Option<Arc<Value>>, mut after: Value) -> Arc<Value> {
         self.revision += 1;
         object::set_metadata(&mut after, "resourceVersion", self.revision.to_string());
+        let after = Arc::new(after);
         let of_kind = self.objects.entry(kind.to_owned()).or_default();
         of_kind.insert(key_of(&after), after.clone());
-        self.remember(kind, before, Some(after.clone()), None);
+        self.remember(kind, before, Some(after.clone()));
         after
     }
 
     /// Writes an object that was read before, with a new revision.
-    pub(super) fn replace(&mut self, kind: &str, after: Value) -> Value {
-        let before = self.get(kind, after.namespace(), after.name()).cloned();
+    pub(super) fn replace(&mut self, kind: &str, after: Value) -> Arc<Value> {
+        let before = self.stored(kind, after.namespace(), after.name()).cloned();
         self.store(kind, before, after)
     }
 
-    fn remember(
-        &mut self,
-        kind: &str,
-        before: Option<Value>,
-        after: Option<Value>,
-        deleted: Option<&Value>,
-    ) {
+    fn remember(&mut self, kind: &str, before: Option<Arc<Value>>, after: Option<Arc<Value>>) {
         // Nothing in the cluster reacts to these.
         const QUIET: [&str; 3] = ["events", "leases.coordination.k8s.io", "configmaps"];
         self.stirred |= !QUIET.contains(&kind);
@@ -213,7 +253,7 @@ impl Inside {
         self.history.push_back(Change {
             revision: self.revision,
             kind: kind.to_owned(),
-            before: deleted.cloned().or(before),
+            before,
             after,
         });
     }
@@ -235,7 +275,7 @@ impl Inside {
     }
 
     /// Objects of a kind as they were at a revision; none if that is forgotten.
-    pub(super) fn at(&self, kind: &str, revision: u64) -> Option<BTreeMap<String, Value>> {
+    pub(super) fn at(&self, kind: &str, revision: u64) -> Option<BTreeMap<String, Arc<Value>>> {
         let mut objects = self.objects.get(kind).cloned().unwrap_or_default();
         if revision == self.revision {
             return Some(objects);

@@ -529,9 +529,27 @@ pub(crate) fn find(inside: &Inside, group: &str, version: &str, plural: &str) ->
 pub(crate) fn of(inside: &Inside, object: &Value) -> Option<Kind> {
     let api_version = object["apiVersion"].as_str()?;
     let kind = object["kind"].as_str()?;
-    all(inside)
-        .into_iter()
-        .find(|k| k.kind == kind && k.api_version() == api_version)
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let built_in = BUILT_IN
+        .iter()
+        .find(|k| (k.0, k.1, k.3) == (group, version, kind))
+        .map(Kind::built_in);
+    built_in
+        .or_else(|| {
+            let review = REVIEWS.iter().find(|r| (r.0, r.2) == (group, kind));
+            review.map(Kind::review).filter(|r| r.version == version)
+        })
+        .or_else(|| {
+            inside
+                .every(DEFINITIONS)
+                .filter(|definition| {
+                    definition
+                        .pointer("/spec/group")
+                        .is_some_and(|g| g == group)
+                })
+                .flat_map(Kind::defined)
+                .find(|k| k.kind == kind && k.version == version)
+        })
 }
 
 /// The kind that the store calls so, in the first version that is served.

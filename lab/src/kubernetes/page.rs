@@ -2,7 +2,7 @@
 //!
 //! Source: "Retrieving large results sets in chunks" in the Kubernetes documentation.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use data_encoding::BASE64URL;
 use serde::{Deserialize, Serialize};
@@ -66,7 +66,7 @@ pub(crate) fn list(
         })?,
     };
     let (revision, start) = begin(inside, request)?;
-    let Some(all): Option<BTreeMap<String, Value>> = inside.at(&kind.qualified(), revision) else {
+    let Some(all) = inside.at(&kind.qualified(), revision) else {
         return Err(if start.is_empty() {
             ApiError::expired(format!(
                 "The resourceVersion for the provided list is too old: {revision}"
@@ -89,12 +89,14 @@ pub(crate) fn list(
         .filter(|(_, object)| selection.fits(object));
     let mut metadata = json!({ "resourceVersion": revision.to_string() });
     let items = if limit == 0 {
-        chosen.map(|(_, object)| object).collect()
+        chosen
+            .map(|(_, object)| Arc::unwrap_or_clone(object))
+            .collect()
     } else {
         let items: Vec<Value> = chosen
             .by_ref()
             .take(limit)
-            .map(|(_, object)| object)
+            .map(|(_, object)| Arc::unwrap_or_clone(object))
             .collect();
         if let Some((next, _)) = chosen.next() {
             let revision = i64::try_from(revision).unwrap_or(NEWEST);

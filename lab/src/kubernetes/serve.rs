@@ -1,5 +1,7 @@
 //! Answers one request to a cluster's API.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -437,7 +439,7 @@ fn subresource(
                 namespace["spec"]["finalizers"] = finalizers;
             });
             changed
-                .map(Reply::ok)
+                .map(|namespace| Reply::ok(Arc::unwrap_or_clone(namespace)))
                 .ok_or_else(|| ApiError::not_found(kind, name))
         }
         _ => Err(ApiError::not_served()),

@@ -2,6 +2,7 @@
 //!
 //! Source: "Efficient detection of changes" in the Kubernetes documentation.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -111,7 +112,7 @@ impl Watch {
             .since(&qualified, self.revision)
             .ok_or_else(|| too_old(self.revision, inside.revision))?;
         for change in changes {
-            let fits = |object: &Option<Value>| object.as_ref().is_some_and(|o| self.fits(o));
+            let fits = |object: &Option<Arc<Value>>| object.as_ref().is_some_and(|o| self.fits(o));
             let event = match (fits(&change.before), fits(&change.after)) {
                 (false, true) => Some(("ADDED", change.after.clone())),
                 (true, true) => Some(("MODIFIED", change.after.clone())),
@@ -119,7 +120,8 @@ impl Watch {
                 (true, false) => Some(("DELETED", change.before.clone())),
                 (false, false) => None,
             };
-            if let Some((what, Some(mut object))) = event {
+            if let Some((what, Some(object))) = event {
+                let mut object = Arc::unwrap_or_clone(object);
                 object["metadata"]["resourceVersion"] = change.revision.to_string().into();
                 events.push(self.event(what, &object, now));
             }

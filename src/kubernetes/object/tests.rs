@@ -31,16 +31,11 @@ fn only_those_who_apply_would_fight_back() {
 }
 
 #[test]
-fn what_is_not_known_yet_stands_in_the_object_as_a_mark() {
-    let scope = BTreeMap::from([("admin_group", Jinja::from("team"))]);
-    let body = Body::Late {
-        name: "admin-binding.yaml",
-        template: include_str!("../manifests/admin-binding.yaml"),
-        index: 0,
-        scope,
-        late: BTreeMap::new(),
-    };
-    let manifest = body.manifest().unwrap();
-    assert_eq!(manifest.name(), "psk-admin-clusterrolebinding");
-    assert_eq!(manifest.object["subjects"][0]["name"], "team");
+fn what_is_told_later_takes_the_place_of_its_mark() {
+    let mut object = json!({"a": UNKNOWN, "b": [{"c": format!("x/{UNKNOWN}"), "d": 1}], "e": "f"});
+    tell(&mut object, "fs-1");
+    assert_eq!(
+        object,
+        json!({"a": "fs-1", "b": [{"c": "x/fs-1", "d": 1}], "e": "f"})
+    );
 }

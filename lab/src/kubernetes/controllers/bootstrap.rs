@@ -1,5 +1,7 @@
 //! What every cluster has from the start: namespaces, service accounts, roles.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -65,13 +67,13 @@ pub(super) fn populate(inside: &mut Inside, now: Timestamp) {
 }
 
 /// Makes an object with the server's defaults, if it isn't there.
-pub(super) fn make(inside: &mut Inside, object: Value, now: Timestamp) -> Option<Value> {
+pub(super) fn make(inside: &mut Inside, object: Value, now: Timestamp) -> Option<Arc<Value>> {
     let kind = kinds::of(inside, &object)?;
-    let mut object = super::super::schema::typed(&kind, object).ok()?.object;
     let there = inside.get(&kind.qualified(), object.namespace(), object.name());
     if there.is_some() {
         return None;
     }
+    let mut object = super::super::schema::typed(&kind, object).ok()?.object;
     defaults::fill(&kind, &mut object);
     admission::admit_new(inside, &kind, &mut object).ok()?;
     Some(inside.create(&kind.qualified(), object, now))

@@ -7,9 +7,20 @@ use super::super::inside::Inside;
 use super::super::kinds::DEFINITIONS;
 use super::super::object::{Object, set_condition};
 
+/// Whether a definition is accepted as it is.
+fn is_established(definition: &Value) -> bool {
+    definition.condition("NamesAccepted") == "True"
+        && definition.condition("Established") == "True"
+        && definition["status"]["acceptedNames"] == definition["spec"]["names"]
+}
+
 /// Establishes definitions, and takes the objects of those that go away with them.
 pub(super) fn run(inside: &mut Inside, now: Timestamp) {
-    let all: Vec<Value> = inside.every(DEFINITIONS).cloned().collect();
+    let all: Vec<Value> = inside
+        .every(DEFINITIONS)
+        .filter(|definition| definition.is_going() || !is_established(definition))
+        .cloned()
+        .collect();
     for definition in all {
         let name = definition.name();
         if definition.is_going() {

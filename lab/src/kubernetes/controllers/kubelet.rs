@@ -27,7 +27,7 @@ const LONGEST_BACK_OFF: i64 = 300;
 
 /// Moves every pod on by what has come due.
 pub(super) fn run(inside: &mut Inside, facts: &Facts, now: Timestamp) {
-    let pods: Vec<Value> = inside.every("pods").cloned().collect();
+    let pods: Vec<_> = inside.shared("pods").cloned().collect();
     for pod in pods {
         let node = pod.text("/spec/nodeName");
         if !node.is_empty() && inside.get("nodes", None, node).is_none() {

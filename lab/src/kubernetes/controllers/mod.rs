@@ -71,24 +71,43 @@ fn begin(inside: &mut Inside, facts: &Facts) {
     planted.apply(inside, now);
 }
 
+type Controller = fn(&mut Inside, &Facts, Timestamp);
+
+/// All of them, in the order in which they are run.
+const CONTROLLERS: [Controller; 11] = [
+    |inside, _, now| bootstrap::run(inside, now),
+    |inside, _, now| definitions::run(inside, now),
+    |inside, _, now| charts::run(inside, now),
+    addons::run,
+    nodes::run,
+    |inside, _, now| workloads::run(inside, now),
+    |inside, _, now| scheduler::run(inside, now),
+    claims::run,
+    kubelet::run,
+    karpenter::run,
+    |inside, _, now| garbage::run(inside, now),
+];
+
+/// Runs the controllers until none of them has anything left to do. One that has seen the last change
+/// already isn't run again.
 fn run(inside: &mut Inside, facts: &Facts, now: Timestamp) {
+    let mut changes = 0_u32;
+    let mut seen = [None; CONTROLLERS.len()];
     for _ in 0..MOST_ROUNDS {
-        inside.stirred = false;
-        bootstrap::run(inside, now);
-        definitions::run(inside, now);
-        charts::run(inside, now);
-        addons::run(inside, facts, now);
-        nodes::run(inside, facts, now);
-        workloads::run(inside, now);
-        scheduler::run(inside, now);
-        claims::run(inside, facts, now);
-        kubelet::run(inside, facts, now);
-        karpenter::run(inside, facts, now);
-        garbage::run(inside, now);
-        if !inside.stirred {
+        for (controller, seen) in CONTROLLERS.iter().zip(&mut seen) {
+            if seen.replace(changes) == Some(changes) {
+                continue;
+            }
+            inside.stirred = false;
+            controller(inside, facts, now);
+            changes += u32::from(inside.stirred);
+        }
+        if seen.iter().all(|seen| *seen == Some(changes)) {
+            inside.stirred = false;
             return;
         }
     }
+    inside.stirred = true;
     tracing::warn!("the controllers of a cluster don't come to rest");
 }
 

@@ -1,6 +1,8 @@
 //! Deployments, replica sets, stateful sets, daemon sets and jobs: they make pods, and tell how
 //! these are.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -39,26 +41,30 @@ pub(super) fn run(inside: &mut Inside, now: Timestamp) {
     }
 }
 
-fn present(inside: &Inside, kind: &str) -> Vec<Value> {
+fn present(inside: &Inside, kind: &str) -> Vec<Arc<Value>> {
     inside
-        .every(kind)
+        .shared(kind)
         .filter(|object| !object.is_going())
         .cloned()
         .collect()
 }
 
-fn owned<'a>(inside: &'a Inside, kind: &str, owner: &'a Value) -> impl Iterator<Item = &'a Value> {
+fn owned<'a>(
+    inside: &'a Inside,
+    kind: &str,
+    owner: &'a Value,
+) -> impl Iterator<Item = &'a Arc<Value>> {
     inside
-        .every(kind)
+        .shared(kind)
         .filter(move |object| object.is_owned_by(owner.uid()))
 }
 
-fn count(pods: &[Value], fits: impl Fn(&Value) -> bool) -> i64 {
+fn count(pods: &[Arc<Value>], fits: impl Fn(&Value) -> bool) -> i64 {
     i64::try_from(pods.iter().filter(|pod| fits(pod)).count()).unwrap_or(i64::MAX)
 }
 
 /// A pod of a template.
-fn pod(inside: &mut Inside, owner: &Value, name: String, now: Timestamp) -> Option<Value> {
+fn pod(inside: &mut Inside, owner: &Value, name: String, now: Timestamp) -> Option<Arc<Value>> {
     let template = &owner["spec"]["template"];
     let mut pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": template["metadata"], "spec": template["spec"] });
     if pod["metadata"].is_null() {
@@ -106,7 +112,7 @@ fn deployment(inside: &mut Inside, deployment: &Value, now: Timestamp) {
         set["spec"]["replicas"] = replicas.into()
     });
     // Old pods stay until the new ones are ready, unless they are to go first.
-    let others: Vec<Value> = owned(inside, REPLICA_SETS, deployment)
+    let others: Vec<Arc<Value>> = owned(inside, REPLICA_SETS, deployment)
         .filter(|set| set.name() != name)
         .cloned()
         .collect();
@@ -118,7 +124,7 @@ fn deployment(inside: &mut Inside, deployment: &Value, now: Timestamp) {
             });
         }
     }
-    let sets: Vec<Value> = owned(inside, REPLICA_SETS, deployment).cloned().collect();
+    let sets: Vec<Arc<Value>> = owned(inside, REPLICA_SETS, deployment).cloned().collect();
     let sum = |pointer: &str| {
         sets.iter()
             .map(|set| set.number(pointer).unwrap_or(0))
@@ -186,7 +192,7 @@ fn number(status: &mut Value, member: &str, value: i64) {
 fn replicas(inside: &mut Inside, kind: &str, set: &Value, now: Timestamp) {
     let ordinal = kind == STATEFUL_SETS;
     let wanted = set.number("/spec/replicas").unwrap_or(1);
-    let mut pods: Vec<Value> = owned(inside, "pods", set)
+    let mut pods: Vec<Arc<Value>> = owned(inside, "pods", set)
         .filter(|pod| !pod.is_going() && !has_ended(pod))
         .cloned()
         .collect();
@@ -206,14 +212,14 @@ fn replicas(inside: &mut Inside, kind: &str, set: &Value, now: Timestamp) {
     }
     let too_many = usize::try_from(count(&pods, |_| true) - wanted).unwrap_or(0);
     // Those that aren't ready go first.
-    pods.sort_by_key(is_ready);
+    pods.sort_by_key(|pod| is_ready(pod));
     let Some(of) = kinds::stored(inside, "pods") else {
         return;
     };
     for pod in pods.drain(..too_many.min(pods.len())) {
         write::delete(inside, &of, &pod, &Deletion::default(), now);
     }
-    let pods: Vec<Value> = owned(inside, "pods", set)
+    let pods: Vec<Arc<Value>> = owned(inside, "pods", set)
         .filter(|pod| !pod.is_going() && !has_ended(pod))
         .cloned()
         .collect();
@@ -250,20 +256,20 @@ fn has_ended(pod: &Value) -> bool {
 
 fn daemon_set(inside: &mut Inside, set: &Value, now: Timestamp) {
     let generation = set.number("/metadata/generation").unwrap_or(1).to_string();
-    let nodes: Vec<Value> = inside
-        .every("nodes")
+    let nodes: Vec<Arc<Value>> = inside
+        .shared("nodes")
         .filter(|node| !node.is_going())
         .cloned()
         .collect();
     let probe = json!({ "metadata": { "labels": {} }, "spec": daemon_spec(set, None) });
-    let wanted: Vec<&Value> = nodes
+    let wanted: Vec<&Arc<Value>> = nodes
         .iter()
         .filter(|node| scheduler::takes_daemon(node, &probe))
         .collect();
     let Some(of) = kinds::stored(inside, "pods") else {
         return;
     };
-    let pods: Vec<Value> = owned(inside, "pods", set).cloned().collect();
+    let pods: Vec<Arc<Value>> = owned(inside, "pods", set).cloned().collect();
     for pod in pods.iter().filter(|pod| !pod.is_going()) {
         let outdated = pod.labels().get("pod-template-generation") != Some(&generation.as_str());
         let lost = wanted.iter().all(|node| !is_for(pod, node.name()));
@@ -291,7 +297,7 @@ fn daemon_set(inside: &mut Inside, set: &Value, now: Timestamp) {
         let name = format!("{}-{}", set.name(), inside.suffix());
         pod(inside, &owner, name, now);
     }
-    let pods: Vec<Value> = owned(inside, "pods", set)
+    let pods: Vec<Arc<Value>> = owned(inside, "pods", set)
         .filter(|pod| !pod.is_going())
         .cloned()
         .collect();
@@ -344,7 +350,7 @@ fn job(inside: &mut Inside, job: &Value, now: Timestamp) {
     let done = ["Complete", "Failed"]
         .iter()
         .any(|kind| job.condition(kind) == "True");
-    let pods: Vec<Value> = owned(inside, "pods", job).cloned().collect();
+    let pods: Vec<Arc<Value>> = owned(inside, "pods", job).cloned().collect();
     let succeeded = count(&pods, |pod| pod.text("/status/phase") == "Succeeded");
     let failed = count(&pods, |pod| pod.text("/status/phase") == "Failed");
     let active = count(&pods, |pod| !has_ended(pod) && !pod.is_going());

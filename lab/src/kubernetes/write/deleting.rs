@@ -1,5 +1,7 @@
 //! Deleting objects: at once, or once all who have to agree have.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -43,7 +45,7 @@ pub(crate) fn delete(
         inside.delete(&qualified, namespace, name);
         return None;
     }
-    inside.change(&qualified, namespace, name, |object| {
+    let changed = inside.change(&qualified, namespace, name, |object| {
         if !finalizers.is_empty() {
             set_metadata(object, "finalizers", json!(finalizers));
         }
@@ -58,7 +60,8 @@ pub(crate) fn delete(
         if kind.kind == "Namespace" {
             object["status"]["phase"] = "Terminating".into();
         }
-    })
+    });
+    changed.map(Arc::unwrap_or_clone)
 }
 
 /// How an object is to be deleted.

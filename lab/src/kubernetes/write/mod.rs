@@ -3,6 +3,8 @@
 mod deleting;
 mod incoming;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -97,7 +99,7 @@ impl Writing<'_> {
             }
             object
         } else {
-            inside.create(&qualified, object, self.now)
+            Arc::unwrap_or_clone(inside.create(&qualified, object, self.now))
         };
         Ok(Written {
             object,
@@ -360,7 +362,7 @@ impl Writing<'_> {
             inside.delete(&self.kind.qualified(), self.namespace, object.name());
             object
         } else {
-            inside.replace(&self.kind.qualified(), object)
+            Arc::unwrap_or_clone(inside.replace(&self.kind.qualified(), object))
         };
         Written {
             object,
