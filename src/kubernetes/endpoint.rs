@@ -1,5 +1,7 @@
 //! Where a cluster's Kubernetes API is.
 
+use aws_sdk_eks::types::Cluster;
+
 use super::Error;
 use crate::aws::{Doing, Session};
 
@@ -18,26 +20,37 @@ impl Endpoint {
     /// # Errors
     /// The call's own failure, or that the cluster has no endpoint yet.
     pub async fn of(session: &Session, cluster: &str) -> Result<Self, Error> {
-        let doing = || format!("asking EKS where the Kubernetes API of {cluster} is");
         let answer = session
             .eks()
             .describe_cluster()
             .name(cluster)
             .send()
             .await
-            .doing(doing)?;
-        let described = answer.cluster.and_then(|described| {
+            .doing(|| asking(cluster))?;
+        Self::told(cluster, answer.cluster())
+    }
+
+    /// Where EKS says that the cluster's API is.
+    ///
+    /// # Errors
+    /// That the cluster has no endpoint yet.
+    pub fn told(cluster: &str, described: Option<&Cluster>) -> Result<Self, Error> {
+        let endpoint = described.and_then(|described| {
             Some(Self {
-                url: described.endpoint?,
-                certificate_authority: described.certificate_authority?.data?,
+                url: described.endpoint.clone()?,
+                certificate_authority: described.certificate_authority()?.data.clone()?,
             })
         });
-        described.ok_or_else(|| {
+        endpoint.ok_or_else(|| {
             Error::new(
-                doing(),
+                asking(cluster),
                 "it has no endpoint yet",
                 "wait until the cluster is ACTIVE, then run again",
             )
         })
     }
+}
+
+fn asking(cluster: &str) -> String {
+    format!("asking EKS where the Kubernetes API of {cluster} is")
 }

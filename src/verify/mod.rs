@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub use check::{Check, Finding};
 pub use list::CHECKS;
 
-use crate::aws::{Memo, Session};
+use crate::aws::{CallError, Doing, Memo, OrAbsent, Session};
 use crate::event::{CheckOutcome, CheckResult};
 use crate::inventory::{Cluster, Settings};
 use crate::kubernetes::{Access, Endpoint, Kind, Purpose};
@@ -37,6 +37,8 @@ use crate::kubernetes::{Access, Endpoint, Kind, Purpose};
 #[derive(Debug)]
 pub struct Subject {
     session: Session,
+    /// What EKS says of the cluster, if there is one, as the checks begin.
+    described: Result<Option<aws_sdk_eks::types::Cluster>, CallError>,
     access: Result<Access, String>,
     settings: Settings,
     name: String,
@@ -49,11 +51,19 @@ impl Subject {
     /// The cluster as it can be reached now. One that can't be reached fails the checks that need it.
     pub async fn new(cluster: &Cluster, session: Session, cancel: CancellationToken) -> Self {
         let name = cluster.name.to_string();
-        let access = match Endpoint::of(&session, &name).await {
+        let answer = session.eks().describe_cluster().name(&name).send().await;
+        let answer = answer.doing(|| format!("describing cluster {name}"));
+        let described = answer.or_absent().map(|answer| answer?.cluster);
+        let endpoint = match &described {
+            Ok(cluster) => Endpoint::told(&name, cluster.as_ref()),
+            Err(error) => Err(error.clone().into()),
+        };
+        let access = match endpoint {
             Ok(endpoint) => Access::open(&session, &name, &endpoint, Purpose::Watch).await,
             Err(error) => Err(error),
         };
         Self {
+            described,
             access: access.map_err(|error| format!("{error}; next: {}", error.next)),
             session,
             settings: cluster.settings.clone(),

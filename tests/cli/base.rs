@@ -32,6 +32,27 @@ fn a_right_cluster_needs_no_change_and_few_calls_of_which_five_wait_for_one_anot
 }
 
 #[test]
+fn a_rollout_describes_a_cluster_once_to_plan_and_once_to_prove_it() {
+    let files = Files::small();
+    let lab = Served::start(world_of(&files, "current"), "{}");
+    let apply = psk([
+        "apply",
+        "--only=aws-cluster",
+        "--cluster",
+        "qa-i01-aws-us-east-1",
+    ]);
+    let apply = apply
+        .arg("--override-gate=this test is about calls")
+        .at(&files);
+    apply.inside(&lab).run().ended(0);
+    let calls = lab.aws_calls();
+    let described = calls
+        .iter()
+        .filter(|call| call.starts_with("eks:DescribeCluster "));
+    assert_eq!(described.count(), 2);
+}
+
+#[test]
 fn what_an_account_and_region_have_is_asked_for_once_for_all_clusters() {
     let files = Files::small();
     let lab = Served::start(world_of(&files, "current"), "{}");
