@@ -243,8 +243,8 @@ impl Access {
         self.read(call).await
     }
 
-    /// Makes an object. One that psk made a moment ago, in an attempt whose answer was lost, is no
-    /// error; so names must be one's own.
+    /// Makes an object, and gives it as it was made. One that psk made a moment ago, in an attempt whose
+    /// answer was lost, is no error and given as it is now; so names must be one's own.
     ///
     /// # Errors
     /// The call's own failure.
@@ -253,20 +253,17 @@ impl Access {
         kind: &Kind,
         namespace: Option<&str>,
         object: &Value,
-    ) -> Result<(), Error> {
+    ) -> Result<Value, Error> {
         let name = object.pointer("/metadata/name").and_then(Value::as_str);
+        let name = name.unwrap_or_default();
         let query = [("fieldManager", MANAGER.to_owned())];
         let mut call = self.call(Method::POST, "create", kind, namespace, None, &query);
-        call.doing = format!(
-            "making {kind} {} in {}",
-            name.unwrap_or_default(),
-            self.cluster()
-        );
+        call.doing = format!("making {kind} {name} in {}", self.cluster());
         call.content_type = Some("application/json");
         call.body = object.to_string().into_bytes();
-        match self.send(call).await {
-            Err(error) if !error.is_already_exists() => Err(error),
-            _ => Ok(()),
+        match self.read(call).await {
+            Err(error) if error.is_already_exists() => self.get(kind, namespace, name).await,
+            made => made,
         }
     }
 

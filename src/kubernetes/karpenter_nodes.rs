@@ -61,6 +61,7 @@ impl KarpenterNodes {
             kind: kinds::NODE_CLAIM.clone(),
             namespace: None,
             selection: Selection::default(),
+            made: Vec::new(),
         };
         let deadline = Instant::now() + DRAINED;
         let waited =

@@ -36,6 +36,10 @@ pub struct Watched {
     pub namespace: Option<String>,
     /// Which of them.
     pub selection: Selection,
+    /// Those of them that were just made, in the order in which they were. The watch goes on from the
+    /// first, so that nothing that befalls them is missed and nothing is listed; where there are none,
+    /// it begins with a list.
+    pub made: Vec<Value>,
 }
 
 /// How a watch for a condition ended.
@@ -62,29 +66,36 @@ impl Access {
         deadline: Instant,
         mut decide: impl FnMut(&Objects) -> Option<T> + Send,
     ) -> Result<Waited<T>, Error> {
-        let mut objects = Objects::new();
+        let mut objects: Objects = watched.made.iter().map(|o| (key(o), o.clone())).collect();
+        let mut begun = watched.made.first().and_then(version_of);
         let mut trouble = None;
         let mut expired_at = None;
         let watching = async {
             loop {
-                let listed = self
-                    .list::<Value>(
-                        &watched.kind,
-                        watched.namespace.as_deref(),
-                        &watched.selection,
-                    )
-                    .await;
-                let mut version = match listed {
-                    Ok(list) => {
-                        objects = list.items.into_iter().map(|o| (key(&o), o)).collect();
-                        list.version
-                    }
-                    // Refused with a new token too, so no further one helps.
-                    Err(error) if is_final(&error) || error.is_unauthorized() => return Err(error),
-                    Err(error) => {
-                        trouble = Some(error);
-                        tokio::time::sleep(PAUSE).await;
-                        continue;
+                let mut version = if let Some(version) = begun.take() {
+                    version.to_owned()
+                } else {
+                    let listed = self
+                        .list::<Value>(
+                            &watched.kind,
+                            watched.namespace.as_deref(),
+                            &watched.selection,
+                        )
+                        .await;
+                    match listed {
+                        Ok(list) => {
+                            objects = list.items.into_iter().map(|o| (key(&o), o)).collect();
+                            list.version
+                        }
+                        // Refused with a new token too, so no further one helps.
+                        Err(error) if is_final(&error) || error.is_unauthorized() => {
+                            return Err(error);
+                        }
+                        Err(error) => {
+                            trouble = Some(error);
+                            tokio::time::sleep(PAUSE).await;
+                            continue;
+                        }
                     }
                 };
                 if let Some(found) = decide(&objects) {
@@ -209,12 +220,14 @@ fn is_final(error: &Error) -> bool {
 }
 
 fn remember(version: &mut String, object: &Value) {
-    if let Some(now) = object
-        .pointer("/metadata/resourceVersion")
-        .and_then(Value::as_str)
-    {
+    if let Some(now) = version_of(object) {
         now.clone_into(version);
     }
+}
+
+fn version_of(object: &Value) -> Option<&str> {
+    let version = object.pointer("/metadata/resourceVersion");
+    version.and_then(Value::as_str)
 }
 
 /// `namespace/name`, or the name.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::check::Finding;
 use super::room::Room;
 use super::{Subject, evidence};
-use crate::kubernetes::{Access, Kind, Selection, Waited, Watched, kinds};
+use crate::kubernetes::{Access, Kind, Selection, Waited, Watched, key, kinds};
 
 /// For how long a pod goes on that no one waits for any more, because its run was killed and none came
 /// after it that would have swept it away. Far longer than any check takes, so that it never ends one.
@@ -55,27 +55,44 @@ pub(super) fn of_room(kind: &Kind, room: &str) -> Watched {
         kind: kind.clone(),
         namespace: Some(room.to_owned()),
         selection: Selection::default(),
+        made: Vec::new(),
     }
 }
 
-/// Waits until a pod runs, or has run.
-pub(super) async fn running(
+/// Makes a check's pods and gives them as what there is to watch: from the first on, since one may have
+/// ended and be gone before it could be looked for.
+pub(super) async fn make(
     access: &Access,
     room: &str,
-    name: &str,
+    pods: &[(&str, Value)],
+) -> Result<Watched, Finding> {
+    let mut watched = of_room(&kinds::POD, room);
+    for (name, spec) in pods {
+        let pod = pod(name, spec);
+        watched
+            .made
+            .push(access.create(&kinds::POD, Some(room), &pod).await?);
+    }
+    Ok(watched)
+}
+
+/// Waits until a pod of those that were made runs, or has run.
+pub(super) async fn running(
+    access: &Access,
+    pods: &Watched,
     deadline: Instant,
 ) -> Result<(), Finding> {
-    let key = format!("{room}/{name}");
     let waited = access
-        .watch_until(&of_room(&kinds::POD, room), deadline, |pods| {
-            let phase = phase(pods.get(&key)?)?;
-            matches!(phase, "Running" | "Succeeded" | "Failed").then_some(())
+        .watch_until(pods, deadline, |pods| {
+            let mut phases = pods.values().filter_map(phase);
+            let has_run = |phase| matches!(phase, "Running" | "Succeeded" | "Failed");
+            phases.any(has_run).then_some(())
         })
         .await?;
     match waited {
         Waited::Met(()) => Ok(()),
         Waited::TooLate(_, trouble) => {
-            let cause = format!("pod {name} didn't start in time");
+            let cause = "no pod started in time";
             Err(Finding::new(cause).with(trouble.map(|e| e.to_string())))
         }
     }
@@ -85,54 +102,46 @@ fn phase(pod: &Value) -> Option<&str> {
     pod.pointer("/status/phase").and_then(Value::as_str)
 }
 
-/// Waits until pods have ended, all well or one badly. One that is taken away before it has ended never
-/// will.
+/// Waits until the pods that were made have ended, all well or one badly. One that is taken away before
+/// that never will.
 pub(super) async fn ended(
     access: &Access,
-    room: &str,
-    names: &[&str],
+    pods: &Watched,
     deadline: Instant,
 ) -> Result<(), Finding> {
-    let keys: Vec<_> = names.iter().map(|name| format!("{room}/{name}")).collect();
+    let names: Vec<_> = pods.made.iter().map(named).collect();
     // A pod that has ended well may be gone by the time the other has: nothing keeps its node.
-    let mut well = vec![false; keys.len()];
-    let mut seen = vec![false; keys.len()];
+    let mut well = vec![false; names.len()];
     let waited = access
-        .watch_until(&of_room(&kinds::POD, room), deadline, |pods| {
-            let phases: Vec<_> = keys.iter().map(|key| phase(pods.get(key)?)).collect();
-            if let Some(failed) = phases.iter().position(|p| *p == Some("Failed")) {
-                return Some(Err((failed, "failed")));
-            }
-            for (place, key) in keys.iter().enumerate() {
-                let is_there = pods.contains_key(key);
-                if seen[place] && !is_there && !well[place] {
-                    return Some(Err((place, "was deleted before it ended")));
+        .watch_until(pods, deadline, |pods| {
+            for ((name, key), well) in names.iter().zip(&mut well) {
+                match pods.get(key).map(phase) {
+                    Some(Some("Failed")) => return Some(Err(format!("pod {name} failed"))),
+                    Some(Some("Succeeded")) => *well = true,
+                    None if !*well => {
+                        return Some(Err(format!("pod {name} was deleted before it ended")));
+                    }
+                    _ => {}
                 }
-                seen[place] |= is_there;
-            }
-            for (well, phase) in well.iter_mut().zip(&phases) {
-                *well |= *phase == Some("Succeeded");
             }
             well.iter().all(|well| *well).then_some(Ok(()))
         })
         .await?;
     match waited {
-        Waited::Met(Ok(())) => Ok(()),
-        Waited::Met(Err((place, how))) => {
-            let name = names.get(place).copied().unwrap_or_default();
-            Err(Finding::new(format!("pod {name} {how}")))
-        }
+        Waited::Met(outcome) => outcome.map_err(Finding::new),
         Waited::TooLate(_, trouble) => {
-            let late: Vec<_> = names
-                .iter()
-                .zip(&well)
-                .filter(|(_, well)| !**well)
-                .map(|(name, _)| *name)
-                .collect();
+            let late = names.iter().zip(&well).filter(|(_, well)| !**well);
+            let late: Vec<_> = late.map(|((name, _), _)| *name).collect();
             let cause = format!("pod {} didn't end in time", late.join(" and "));
             Err(Finding::new(cause).with(trouble.map(|e| e.to_string())))
         }
     }
+}
+
+/// A pod's name, alone and as it is watched.
+fn named(pod: &Value) -> (&str, String) {
+    let name = pod.pointer("/metadata/name").and_then(Value::as_str);
+    (name.unwrap_or_default(), key(pod))
 }
 
 /// A pod's spec: one container that runs a script, as the restricted pod security standard has it.
@@ -174,7 +183,7 @@ pub(super) fn labels() -> Value {
 }
 
 /// A pod that a check makes.
-pub(super) fn pod(name: &str, spec: &Value) -> Value {
+fn pod(name: &str, spec: &Value) -> Value {
     let mut spec = spec.clone();
     spec["activeDeadlineSeconds"] = json!(ABANDONED.as_secs());
     json!({

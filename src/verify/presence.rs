@@ -27,6 +27,7 @@ pub(super) fn nodes(subject: Arc<Subject>, deadline: Instant) -> Checked {
             kind: kinds::NODE.clone(),
             namespace: None,
             selection: Selection::default(),
+            made: Vec::new(),
         };
         let least =
             usize::try_from(subject.settings.management_node_group_min_size.get()).unwrap_or(1);
@@ -191,6 +192,7 @@ async fn karpenters(
         kind: kind.clone(),
         namespace: None,
         selection: Selection::fields(format!("metadata.name={name}")),
+        made: Vec::new(),
     };
     let watching = subject
         .access()?
@@ -275,6 +277,7 @@ fn ready(
             kind: kind.clone(),
             namespace: Some(SYSTEM.to_owned()),
             selection: Selection::fields(format!("metadata.name={name}")),
+            made: Vec::new(),
         };
         let key = format!("{SYSTEM}/{name}");
         let waited = access

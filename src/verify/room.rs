@@ -68,6 +68,7 @@ impl Room {
             kind: kinds::SERVICE_ACCOUNT.clone(),
             namespace: Some(self.name.clone()),
             selection: Selection::fields("metadata.name=default"),
+            made: Vec::new(),
         };
         let waited = access.watch_until(&watched, deadline, |accounts| {
             (!accounts.is_empty()).then_some(())
@@ -99,6 +100,7 @@ impl Room {
                 kind: kinds::NAMESPACE.clone(),
                 namespace: None,
                 selection: Selection::fields(format!("metadata.name={}", self.name)),
+                made: Vec::new(),
             };
             let deadline = Instant::now() + GONE;
             let gone = access.watch_until(&watched, deadline, |namespaces| {

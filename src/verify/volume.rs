@@ -14,7 +14,7 @@ use super::pods::{self, ended, in_a_room, of_room, running};
 use crate::calls;
 use crate::inventory::Storage;
 use crate::kubernetes::baseline::names;
-use crate::kubernetes::{Access, Waited, kinds, typed};
+use crate::kubernetes::{Access, Waited, Watched, kinds, typed};
 
 /// The name of the claim, and of the volume that it is to a pod.
 const CLAIM: &str = "data";
@@ -119,17 +119,13 @@ impl Trial {
             |access, room| async move {
                 let claim = self.claim();
                 access.create(&kinds::CLAIM, Some(&room), &claim).await?;
-                for (name, spec) in &self.pods {
-                    let pod = pods::pod(name, spec);
-                    access.create(&kinds::POD, Some(&room), &pod).await?;
-                }
-                let names: Vec<_> = self.pods.iter().map(|(name, _)| *name).collect();
-                let ended = ended(&access, &room, &names, deadline);
+                let pods = pods::make(&access, &room, &self.pods).await?;
+                let ended = ended(&access, &pods, deadline);
                 match &self.grows_to {
                     None => ended.await,
                     // A pod that fails sees no growth, so the first failure is told at once.
                     Some(size) => {
-                        let grown = grow(&access, &room, names[0], size, deadline);
+                        let grown = grow(&access, &room, &pods, size, deadline);
                         calls::try_join(ended, grown).await.map(|_| ())
                     }
                 }
@@ -237,16 +233,16 @@ fn mounting(pod: Value) -> Value {
     pod
 }
 
-/// Grows the claim once a pod runs, as it grows where it is mounted, and waits until it is as large as
+/// Grows the claim once its pod runs, as it grows where it is mounted, and waits until it is as large as
 /// it was asked to be, by its own word.
 async fn grow(
     access: &Access,
     room: &str,
-    pod: &str,
+    pods: &Watched,
     size: &Storage,
     deadline: Instant,
 ) -> Result<(), Finding> {
-    running(access, room, pod, deadline).await?;
+    running(access, pods, deadline).await?;
     let bigger = json!({ "spec": { "resources": { "requests": { "storage": size.as_str() } } } });
     access
         .merge(&kinds::CLAIM, Some(room), CLAIM, &bigger)

@@ -84,6 +84,7 @@ async fn define(access: &Access) {
         kind,
         namespace: None,
         selection: Selection::default(),
+        made: Vec::new(),
     };
     let is_served = |definition: &Json| {
         let conditions = definition["status"]["conditions"].as_array();

@@ -1,9 +1,11 @@
 //! `psk verify` against the lab: for every check a world in which it fails, and says why.
 
 mod aws;
+mod disturbed;
 mod nodes;
 mod presence;
 mod runs;
+mod together;
 mod volumes;
 
 use jiff::Timestamp;
