@@ -23,6 +23,7 @@ mod pipeline;
 mod plan;
 mod promote;
 mod release;
+mod report;
 mod run;
 mod select;
 mod stale;

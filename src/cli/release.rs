@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use super::{Context, Error};
 use crate::env::Env;
 use crate::exit::Exit;
+use crate::fanout::Stop;
 use crate::github::{GitHub, NotConfigured, Repository, Settings};
 use crate::inventory::{Inventory, Pipeline, Reference, Role, Secrets};
 use crate::release::evidence::{Inquiry, gather};
@@ -116,9 +117,30 @@ pub(super) struct Asking<'a> {
 const ASKED_AGAIN: Duration = Duration::from_secs(10 * 60);
 
 impl Asking<'_> {
+    /// What GitHub says, and the gate's answer. Where it is shut it may be passed all the same, for a
+    /// reason, or be waited for. None if the run is interrupted meanwhile.
+    pub(super) async fn answered(
+        &self,
+        overridden: Option<String>,
+        patience: Option<Duration>,
+        stop: &Stop,
+    ) -> Result<Option<(Answer, Gate)>, Error> {
+        // Nobody waits for what is passed anyway.
+        let patience = patience.filter(|_| overridden.is_none());
+        tokio::select! {
+            biased;
+            () = stop.wind_down().cancelled() => Ok(None),
+            opened = self.opened(patience.unwrap_or_default()) => {
+                let (answer, mut gate) = opened?;
+                gate.overridden = overridden.filter(|_| !gate.is_open());
+                Ok(Some((answer, gate)))
+            }
+        }
+    }
+
     /// What GitHub says, and the gate's answer: the first one, or where only time is missing, and no more
     /// than `patience`, the one after it has passed.
-    pub(super) async fn opened(&self, patience: Duration) -> Result<(Answer, Gate), Error> {
+    async fn opened(&self, patience: Duration) -> Result<(Answer, Gate), Error> {
         let mut left = patience;
         loop {
             let (reach, secrets) = (self.reach, self.secrets);

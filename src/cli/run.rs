@@ -2,8 +2,6 @@
 //! exit code.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +9,7 @@ use tokio::time::Instant;
 
 use super::lab::{LabArgs, World};
 use super::release::{self, Asked, Reach, ReleaseArgs};
+use super::report::ReportArgs;
 use super::{Context, Error, outputs, select, stale, tell};
 use crate::aws::{Aws, Identity};
 use crate::control_plane::Intent;
@@ -22,11 +21,8 @@ use crate::kubernetes;
 use crate::pipeline::Shard;
 use crate::reconcile::Polling;
 use crate::release::mermaid;
-use crate::report::statuses::{About, CommitStatuses, publish};
-use crate::report::{
-    GitHub, GitHubRelease, Groups, Json, Junit, Lines, Listener, ReleaseContent, ReportFile,
-    SlackAbout, Summary, Terminal, drive,
-};
+use crate::report::statuses::GoodEnd;
+use crate::report::{SlackAbout, drive};
 use crate::rollout::saved::{SAVED_PLAN_SCHEMA_VERSION, SavedCluster, SavedPlan};
 use crate::rollout::{ClusterWork, Found, Mode};
 use crate::verify::Chosen;
@@ -42,30 +38,6 @@ pub(super) struct RunArgs {
     report: ReportArgs,
     #[command(flatten)]
     lab: LabArgs,
-}
-
-/// How a run is told.
-#[derive(Debug, clap::Args)]
-struct ReportArgs {
-    /// What is printed on standard output: text for people or the report as JSON.
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Output,
-    /// Also write the report there, as JSON.
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
-    /// Also write the run there as JUnit: a suite for each cluster, a case for each step.
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
-}
-
-/// What is printed on standard output.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    /// Plans and a table.
-    #[default]
-    Text,
-    /// The report.
-    Json,
 }
 
 /// What a command wants of a run.
@@ -187,13 +159,12 @@ pub(super) async fn run_checks(
     };
     let (clusters, secrets) = clusters.unzip();
     let writes = wish.mode.writes();
-    let destroys = matches!(wish.mode, Mode::Destroy(_));
-    let asked = if destroys {
-        Asked::Calm
-    } else {
-        Asked::Promotion
+    let checks_all = checks.is_all();
+    let asked = match wish.mode {
+        Mode::Destroy(_) => Asked::Calm,
+        _ => Asked::Promotion,
     };
-    let gate = match (&reach, &secrets) {
+    let answered = match (&reach, &secrets) {
         (Some(reach), Some(secrets)) => {
             let asking = release::Asking {
                 reach,
@@ -204,22 +175,13 @@ pub(super) async fn run_checks(
                 secrets,
                 context,
             };
-            // Nobody waits for what is passed anyway, or isn't held to it.
-            let overridden = gated.flatten();
-            let patience = patience.filter(|_| writes && overridden.is_none());
-            tokio::select! {
-                biased;
-                () = stop.wind_down().cancelled() => None,
-                found = asking.opened(patience.unwrap_or_default()) => {
-                    let (answer, mut gate) = found?;
-                    gate.overridden = overridden.filter(|_| !gate.is_open());
-                    Some((answer, gate))
-                }
-            }
+            // Nobody waits for what only looks.
+            let patience = patience.filter(|_| writes);
+            asking.answered(gated.flatten(), patience, &stop).await?
         }
         _ => None,
     };
-    let (answer, gate) = gate.unzip();
+    let (answer, gate) = answered.unzip();
     if let (Some(gate), true) = (&gate, writes) {
         release::refuse(&release, asked, gate, context)?;
     }
@@ -297,27 +259,46 @@ pub(super) async fn run_checks(
             return Err(stale::refusal(&moved));
         }
     }
+    let overridden = gate.as_ref().and_then(|gate| gate.overridden.clone());
+    let good_end = match wish.mode {
+        Mode::Destroy(_) => GoodEnd::TakenApart,
+        _ if checks_all => GoodEnd::Holds,
+        _ => GoodEnd::Unchecked,
+    };
     let about = SlackAbout {
         pipeline: pipeline.name.clone(),
         url: release.run_url.clone(),
         actor: release.actor.clone(),
         clusters: role.clusters.len(),
-        overridden: gate.as_ref().and_then(|gate| gate.overridden.clone()),
+        overridden: overridden.clone(),
+        unchecked: good_end == GoodEnd::Unchecked,
     };
-    let mut warnings = Vec::new();
-    let notify = &pipeline.notify;
-    let known = secrets.as_ref();
-    match tell::slack(notify, wish.mode, known, &world.env, about, stop.clone()) {
-        Ok(message) => listeners.extend(message.map(|m| Box::new(m) as Box<dyn Listener>)),
+    let (mut warnings, slack, traces) = (
+        Vec::new(),
+        tell::slack(
+            &pipeline.notify,
+            wish.mode,
+            secrets.as_ref(),
+            &world.env,
+            about,
+            &stop,
+        ),
+        tell::traces(&world.env, &stop),
+    );
+    match slack {
+        Ok(message) => listeners.extend(message),
         Err(why) => warnings.push(format!("Slack isn't told of this run: {why}")),
     }
-    match tell::traces(&world.env, stop.clone()) {
-        Ok(Some(traces)) => {
-            listeners.push(Box::new(traces));
-            work = work.telling_calls(true);
+    match traces {
+        Ok(traces) => {
+            work = work.telling_calls(traces.is_some());
+            listeners.extend(traces);
         }
-        Ok(None) => {}
         Err(why) => warnings.push(format!("no trace of this run is sent: {why}")),
+    }
+    if good_end == GoodEnd::Unchecked && writes && answer.is_some() {
+        let message = "checks are left out (--only, --skip): this run proves nothing, and no role can follow on it";
+        warnings.push(message.to_owned());
     }
     let (emitter, events) = Emitter::channel(context.clock.clone());
     emitter.emit(Event::RunStarted(RunStarted {
@@ -331,60 +312,31 @@ pub(super) async fn run_checks(
         clusters: schedule.clusters().to_vec(),
         schedule: schedule.describe(),
     }));
+    let answer = answer.filter(|_| writes);
+    warnings.extend(answer.as_ref().and_then(release::unprovable));
     for message in warnings {
         emitter.emit(Event::Warning {
             cluster: None,
             message,
         });
     }
-    let overridden = gate.as_ref().and_then(|gate| gate.overridden.clone());
     if let Some(gate) = gate {
         emitter.emit(Event::Gated(Box::new(gate)));
     }
-    let mut publication = None;
-    if let (Some(answer), true) = (answer, writes) {
-        if let Some(message) = release::unprovable(&answer) {
-            emitter.emit(Event::Warning {
-                cluster: None,
-                message,
-            });
-        }
-        if let (Some(github), Some(commit)) = (answer.github, release.commit.clone()) {
-            let about = About {
-                repository: github.repository().clone(),
-                commit: commit.clone(),
-                role: role.name.clone(),
-                digest: inventory.digest(),
-                key: answer.key,
-                trusted: pipeline.promotion.trusted_creators.clone(),
-                prefix: pipeline.statuses.prefix.clone(),
-                per: pipeline.statuses.per,
-                url: release.run_url.clone(),
-                versions,
-                overridden,
-                whole: !destroys && schedule.clusters().len() == role.clusters.len(),
-                destroys,
-            };
-            if let (Some(settings), Some(tag)) = (&pipeline.release, &release.tag)
-                && settings.role == role.name
-                && about.whole
-            {
-                let notes = context.root().join(&settings.notes);
-                let content = ReleaseContent {
-                    tag: tag.clone(),
-                    commit: commit.clone(),
-                    // A file that can't be read is as good as none: the release is made all the same.
-                    notes: std::fs::read_to_string(notes).unwrap_or_default(),
-                };
-                let release = GitHubRelease::new(github.clone(), content, stop.clone());
-                listeners.push(Box::new(release));
-            }
-            let sink = Arc::new(CommitStatuses { github, commit });
-            let (listener, published) = publish(about, sink, context.clock.clone(), stop.clone());
-            listeners.push(Box::new(listener));
-            publication = Some(published);
-        }
-    }
+    let publication = answer.and_then(|answer| {
+        let publishing = tell::Publishing {
+            inventory: &inventory,
+            role,
+            release: &release,
+            versions,
+            overridden,
+            good_end,
+            clusters: schedule.clusters().len(),
+            context,
+            stop: &stop,
+        };
+        publishing.publish(answer, &mut listeners)
+    });
     let work = Arc::new(work);
     let engine = Engine {
         emitter: emitter.clone(),
@@ -463,41 +415,6 @@ fn role<'a>(inventory: &'a Inventory, wish: &Wish) -> Result<&'a Role, Error> {
             "no role and no cluster is named",
             "add --role or --cluster",
         )),
-    }
-}
-
-impl ReportArgs {
-    /// The listeners that these arguments, the terminal and the environment ask for.
-    fn listeners(
-        &self,
-        promotion: String,
-        context: &Context,
-    ) -> Result<Vec<Box<dyn Listener>>, Error> {
-        let (out, err) = (context.stdout_style(), context.stderr_style());
-        let mut listeners: Vec<Box<dyn Listener>> = Vec::new();
-        if context.is_watched() {
-            listeners.push(Box::new(Terminal::on_stderr(err)));
-        } else if context.env.flag("GITHUB_ACTIONS") {
-            listeners.push(Box::new(Lines::new(io::stderr(), Groups::GitHub, err)));
-        } else {
-            listeners.push(Box::new(Lines::new(io::stderr(), Groups::Indented, err)));
-        }
-        match self.output {
-            Output::Text => listeners.push(Box::new(Summary::new(io::stdout(), out))),
-            Output::Json => listeners.push(Box::new(Json::new(io::stdout()))),
-        }
-        if let Some(path) = &self.report {
-            let file = ReportFile::prepare(path).map_err(|e| Error::usage(e.to_string(), ""))?;
-            listeners.push(Box::new(file));
-        }
-        if let Some(path) = &self.junit {
-            listeners.push(Box::new(Junit::new(path)));
-        }
-        if context.env.flag("GITHUB_ACTIONS") {
-            let (env, report) = (&context.env, self.report.clone());
-            listeners.push(Box::new(GitHub::new(io::stderr(), env, report, promotion)));
-        }
-        Ok(listeners)
     }
 }
 

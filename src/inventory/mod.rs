@@ -75,6 +75,6 @@ pub use schema::FileKind;
 pub use settings::Settings;
 pub use source::Location;
 pub(crate) use source::Source;
-pub use verify::{BlockWrite, Deadline, Storage, VerifySettings};
+pub use verify::{BlockWrite, CHECK_NAMES, CheckName, Deadline, Storage, VerifySettings};
 pub use view::ClusterView;
 pub use window::{Day, Freeze, TimeOfDay, Window, Zone};

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::decode::{Decode, Decoder, Invalid, decode_from_str, mapping};
+use super::nearest::did_you_mean;
 use super::node::Node;
 use super::problem::Problem;
 
@@ -29,6 +30,54 @@ pub struct VerifySettings {
     pub block_write_mib: BlockWrite,
     /// The longest that any check waits.
     pub deadline: Deadline,
+    /// Checks that the cluster isn't held to. One that is asked for by name is run all the same.
+    pub skip: Vec<CheckName>,
+}
+
+/// The names of all checks, in the order in which they are told of.
+pub const CHECK_NAMES: &[&str] = &[
+    "aws-cluster",
+    "aws-roles",
+    "aws-file-system",
+    "aws-queue",
+    "aws-node-group",
+    "aws-addons",
+    "nodes",
+    "namespaces",
+    "admin-binding",
+    "storage-classes",
+    "node-pools",
+    "kube-proxy",
+    "aws-node",
+    "coredns",
+    "ebs-csi-node",
+    "ebs-csi-controller",
+    "efs-csi-node",
+    "efs-csi-controller",
+    "eks-pod-identity-agent",
+    "karpenter",
+    "node-amd64",
+    "node-arm64",
+    "ebs-volume",
+    "ebs-block",
+    "efs-volume",
+    "efs-shared",
+];
+
+/// The name of a check, `node-arm64`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CheckName(#[schemars(extend("enum" = CHECK_NAMES))] String);
+
+impl FromStr for CheckName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if CHECK_NAMES.contains(&text) {
+            return Ok(Self(text.to_owned()));
+        }
+        let nearest = did_you_mean(text, CHECK_NAMES.iter().copied());
+        Err(Invalid::new("is no check").maybe_help(nearest))
+    }
 }
 
 /// An amount of storage, `4Gi`.
@@ -126,7 +175,7 @@ impl FromStr for Deadline {
     }
 }
 
-super::identity::checked_text!(Storage, Deadline);
+super::identity::checked_text!(Storage, Deadline, CheckName);
 decode_from_str!(BlockWrite);
 
 impl Decode for VerifySettings {
@@ -139,6 +188,7 @@ impl Decode for VerifySettings {
         let ebs_grown = decoder.required("ebs_grown");
         let block_write_mib = decoder.required("block_write_mib");
         let deadline = decoder.required("deadline");
+        let skip = decoder.required("skip");
         decoder.finish();
         let (small, large): (Option<Storage>, Option<Storage>) = (ebs_size, ebs_grown);
         if let (Some(small), Some(large)) = (&small, &large)
@@ -155,6 +205,7 @@ impl Decode for VerifySettings {
             ebs_grown: large?,
             block_write_mib: block_write_mib?,
             deadline: deadline?,
+            skip: skip?,
         })
     }
 }

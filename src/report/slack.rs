@@ -44,6 +44,8 @@ pub struct About {
     pub clusters: usize,
     /// Why the role's gate was passed although it was shut, if it was.
     pub overridden: Option<String>,
+    /// Whether checks are left out, so that a good end says nothing of the role.
+    pub unchecked: bool,
 }
 
 /// Keeps a run's message in Slack as it should be.
@@ -129,6 +131,9 @@ impl Telling {
                 format!(
                     ":warning: {role}: {release} is rolled out, and there is no proof of it on GitHub"
                 )
+            }
+            (true, true) if self.about.unchecked => {
+                format!(":warning: {role}: {release} is rolled out, and not every check was run")
             }
             (true, true) if whole => format!(":white_check_mark: {role} holds {release}"),
             (true, true) => format!(":white_check_mark: {part} of {role} hold {release}"),
@@ -301,6 +306,7 @@ mod tests {
             actor: Some("<me>".into()),
             clusters,
             overridden: Some("the <pager> rang".into()),
+            unchecked: false,
         });
         events.iter().for_each(|event| {
             telling.on(event);

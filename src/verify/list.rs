@@ -65,3 +65,15 @@ pub static CHECKS: &[Check] = &[
     check("efs-volume", "an EFS claim binds and is written", EFS, &["nodes", "efs-csi-controller", "storage-classes"], VOLUME, volume::efs_volume),
     check("efs-shared", "two pods share an EFS claim", EFS, &["nodes", "efs-csi-controller", "storage-classes"], VOLUME, volume::efs_shared),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::CHECK_NAMES;
+
+    #[test]
+    fn settings_know_the_names_of_the_checks() {
+        let names: Vec<_> = CHECKS.iter().map(|check| check.name).collect();
+        assert_eq!(names, CHECK_NAMES);
+    }
+}

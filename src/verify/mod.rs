@@ -30,7 +30,7 @@ pub use list::CHECKS;
 
 use crate::aws::{CallError, Doing, Memo, OrAbsent, Session};
 use crate::event::{CheckOutcome, CheckResult};
-use crate::inventory::{Cluster, Settings};
+use crate::inventory::{Cluster, Settings, VerifySettings};
 use crate::kubernetes::{Access, Endpoint, Kind, Purpose};
 
 /// The cluster that is checked, and what the checks share.
@@ -140,9 +140,21 @@ impl Chosen {
         named.filter(known).collect()
     }
 
-    fn has(&self, check: &Check) -> bool {
+    /// Whether nothing is left out of what a cluster's settings hold it to.
+    pub fn is_all(&self) -> bool {
+        self.only.is_empty() && self.skip.is_empty()
+    }
+
+    /// Whether a check is run on a cluster with these settings.
+    fn has(&self, check: &Check, settings: &VerifySettings) -> bool {
         let named = |names: &[String]| names.iter().any(|name| name == check.name);
-        (self.only.is_empty() || named(&self.only)) && !named(&self.skip)
+        if named(&self.skip) {
+            return false;
+        }
+        match self.only.is_empty() {
+            true => !settings.skip.iter().any(|name| name.as_str() == check.name),
+            false => named(&self.only),
+        }
     }
 }
 
@@ -172,7 +184,7 @@ pub async fn verify(
     let mut steps: BTreeMap<&str, Step> = BTreeMap::new();
     for (place, check) in CHECKS.iter().enumerate() {
         let applies = check.addon.is_none_or(|addon| subject.has(addon));
-        if !applies || !chosen.has(check) {
+        if !applies || !chosen.has(check, &subject.settings.verify) {
             continue;
         }
         // A check that isn't run keeps no other from running.
@@ -252,6 +264,30 @@ mod tests {
         }
     }
 
+    /// Settings of a cluster that isn't held to these checks.
+    fn settings(skip: &[&str]) -> VerifySettings {
+        VerifySettings {
+            image: String::new(),
+            node_selector: BTreeMap::new(),
+            ebs_size: "4Gi".parse().unwrap(),
+            ebs_grown: "8Gi".parse().unwrap(),
+            block_write_mib: "1".parse().unwrap(),
+            deadline: "1m".parse().unwrap(),
+            skip: skip.iter().map(|name| name.parse().unwrap()).collect(),
+        }
+    }
+
+    #[test]
+    fn what_a_cluster_is_not_held_to_is_run_only_by_name() {
+        let settings = settings(&["nodes"]);
+        let nodes = CHECKS.iter().find(|check| check.name == "nodes").unwrap();
+        assert!(!Chosen::default().has(nodes, &settings));
+        assert!(Chosen::default().is_all());
+        let only = vec!["nodes".to_owned()];
+        let named = Chosen { only, skip: vec![] };
+        assert!(named.has(nodes, &settings));
+    }
+
     #[test]
     fn only_and_skip_choose_by_name() {
         let chosen = Chosen {
@@ -260,11 +296,11 @@ mod tests {
         };
         let names: Vec<_> = CHECKS
             .iter()
-            .filter(|check| chosen.has(check))
+            .filter(|check| chosen.has(check, &settings(&[])))
             .map(|check| check.name)
             .collect();
         assert_eq!(names, ["nodes"]);
-        assert!(chosen.unknown().is_empty());
+        assert!(chosen.unknown().is_empty() && !chosen.is_all());
         let wrong = Chosen {
             only: vec!["node".into()],
             skip: vec![],

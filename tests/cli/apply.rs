@@ -59,24 +59,29 @@ fn from_whatever_it_is_a_role_gets_right_and_then_needs_nothing() {
 }
 
 #[test]
-fn a_fanout_ends_with_the_checks_of_each_cluster() {
-    let files = Files::small().with(
+fn a_fanout_from_any_state_ends_with_every_check_of_each_cluster() {
+    let files = Files::small().checked().with(
         "roles/qa.yaml",
         "clusters:\n  qa-i01-aws-us-east-1: { aws_region: us-east-1 }\n",
     );
-    // The pods of the checks live by the world's time, so it can't run as fast as where EKS is
-    // waited for.
-    let run = psk(["fanout", "--role=qa", "--lab=current", "--lab-speed=30"])
-        .arg("--output=json")
-        .arg("--skip=node-arm64")
+    for state in ["fresh", "behind", "current", "adopted"] {
+        let run = psk([
+            "fanout",
+            "--role=qa",
+            "--output=json",
+            "--poll-interval=0.2",
+        ])
+        .arg(format!("--lab={state}"))
+        .arg("--lab-speed=600")
         .at(&files)
         .run()
         .ended(0);
-    let cluster = run.cluster("qa-i01-aws-us-east-1");
-    let checks = cluster["checks"].as_array().unwrap();
-    assert_eq!(checks.len(), 25);
-    let passed = checks.iter().all(|check| check["outcome"] == "passed");
-    assert!(passed, "{checks:#?}");
+        let cluster = run.cluster("qa-i01-aws-us-east-1");
+        let checks = cluster["checks"].as_array().unwrap();
+        assert_eq!(checks.len(), 26);
+        let passed = checks.iter().all(|check| check["outcome"] == "passed");
+        assert!(passed, "{checks:#?}");
+    }
 }
 
 #[test]
@@ -501,5 +506,5 @@ fn shipped() -> Files {
         files = files.with(&path.display().to_string(), &text);
     }
     let pipeline = std::fs::read_to_string(repository().join("psk.yaml")).unwrap();
-    files.with("psk.yaml", &pipeline)
+    files.with("psk.yaml", &pipeline).held_to_one_check()
 }

@@ -38,7 +38,7 @@ impl Scene {
     }
 
     fn apply(&self) -> Run {
-        self.psk(["apply", "--only=aws-cluster"]).run().ended(0)
+        self.psk(["apply"]).run().ended(0)
     }
 
     fn destroy(&self) -> Psk<'_> {

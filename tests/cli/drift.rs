@@ -32,7 +32,7 @@ fn causes(run: &Run) -> Vec<(String, String, String)> {
 fn applied() -> (Files, Served) {
     let files = Files::small();
     let lab = Served::fast(world_of(&files, "current"), r#"{"rules":[]}"#);
-    let apply = psk(["apply", "--only=aws-cluster", "--cluster", CLUSTER]);
+    let apply = psk(["apply", "--cluster", CLUSTER]);
     apply.at(&files).inside(&lab).run().ended(0);
     (files, lab)
 }
@@ -43,7 +43,7 @@ fn a_right_cluster_has_not_drifted_and_its_note_is_written_once() {
     let run = drift(&files, &lab).run().ended(0);
     assert!(causes(&run).is_empty());
     let noted = lab.count("TagResource");
-    let apply = psk(["apply", "--only=aws-cluster", "--cluster", CLUSTER]);
+    let apply = psk(["apply", "--cluster", CLUSTER]);
     apply.at(&files).inside(&lab).run().ended(0);
     assert_eq!(lab.count("TagResource"), noted);
 }

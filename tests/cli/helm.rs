@@ -117,19 +117,12 @@ impl Scene {
 
     fn apply(&self) -> Run {
         let helm = self.helm.display().to_string();
-        psk([
-            "apply",
-            "--only",
-            "aws-cluster",
-            "--output=json",
-            "--cluster",
-            CLUSTER,
-        ])
-        .at(&self.files)
-        .inside(&self.lab)
-        .env("PSK_HELM", &helm)
-        .env("HOME", &self.files.root().display().to_string())
-        .run()
+        psk(["apply", "--output=json", "--cluster", CLUSTER])
+            .at(&self.files)
+            .inside(&self.lab)
+            .env("PSK_HELM", &helm)
+            .env("HOME", &self.files.root().display().to_string())
+            .run()
     }
 
     fn settings(&self) -> Json {

@@ -53,9 +53,8 @@ impl Scene {
         self.psk(["plan"]).run().ended(0)
     }
 
-    /// Applies, and checks next to nothing.
     fn apply(&self) -> Psk<'_> {
-        self.psk(["apply", "--only", "aws-cluster"])
+        self.psk(["apply"])
     }
 
     fn api(&self) -> Api {

@@ -29,7 +29,6 @@ fn one_cluster() -> Files {
 /// A run that checks next to nothing: what its own checks leave behind is another test's matter.
 fn fanout<'a>(files: &Files, lab: &'a Served) -> Psk<'a> {
     psk(["fanout", "--role", "qa", "--output", "json"])
-        .arg("--only=aws-cluster")
         .arg("--poll-interval=0.02")
         .arg("--override-gate=what is written is counted, and statuses are not meant")
         .at(files)

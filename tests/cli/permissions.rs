@@ -159,14 +159,7 @@ fn used(lab: &Served) -> BTreeSet<String> {
 }
 
 fn fanout<'a>(files: &Files, lab: &'a Served) -> Psk<'a> {
-    let run = psk([
-        "fanout",
-        "--only=aws-cluster",
-        "--role",
-        "qa",
-        "--output",
-        "json",
-    ]);
+    let run = psk(["fanout", "--role", "qa", "--output", "json"]);
     run.arg("--poll-interval=0.05").at(files).inside(lab)
 }
 

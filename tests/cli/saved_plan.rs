@@ -45,7 +45,7 @@ impl Saved {
     }
 
     fn apply(&self) -> Psk<'_> {
-        self.run(psk(["apply", "--only=aws-cluster"]).arg(self.path()))
+        self.run(psk(["apply"]).arg(self.path()))
     }
 
     fn run<'a>(&'a self, command: Psk<'a>) -> Psk<'a> {
@@ -268,14 +268,7 @@ fn a_climb_is_planned_rung_by_rung_and_applied_like_that() {
 fn what_is_due_can_be_applied_without_a_file() {
     let files = Files::small();
     let lab = Served::fast(world_of(&files, "behind"), r#"{"rules":[]}"#);
-    let apply = psk([
-        "apply",
-        "--only=aws-cluster",
-        "--cluster",
-        CLUSTER,
-        "--output",
-        "json",
-    ]);
+    let apply = psk(["apply", "--cluster", CLUSTER, "--output", "json"]);
     let run = apply.at(&files).inside(&lab).run().ended(0);
     assert_eq!(run.outcomes(), [format!("{CLUSTER} changed")]);
     assert_eq!(run.report()["run"]["dry_run"], false);

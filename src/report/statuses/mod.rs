@@ -102,8 +102,19 @@ pub struct About {
     /// Whether the run is over all clusters of the role. A part of them gets statuses of its own, by
     /// which [`crate::release::parts`] tells when all parts are done; the role's is left alone.
     pub whole: bool,
-    /// Whether the run takes clusters apart: then no end of theirs is a success.
-    pub destroys: bool,
+    /// What a cluster that ended well shows.
+    pub good_end: GoodEnd,
+}
+
+/// What a cluster that ended well shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GoodEnd {
+    /// That it holds the release.
+    Holds,
+    /// Nothing: checks were left out.
+    Unchecked,
+    /// That it is gone.
+    TakenApart,
 }
 
 /// What passes on a run's events to the task that writes its statuses.
@@ -294,8 +305,12 @@ impl Publisher {
                 let version = self.about.versions.get(&end.cluster);
                 if let Some(Some(place)) = self.places.get(&end.cluster) {
                     let mut saying = words::cluster(&end, version.map(String::as_str));
-                    if self.about.destroys && saying.state == StatusState::Success {
-                        saying = words::destroyed(&end);
+                    if saying.state == StatusState::Success {
+                        match self.about.good_end {
+                            GoodEnd::Holds => {}
+                            GoodEnd::Unchecked => saying = words::unchecked(saying),
+                            GoodEnd::TakenApart => saying = words::taken_apart(&end),
+                        }
                     }
                     if !self.about.whole {
                         saying.words = self.told_of_override(saying.words);

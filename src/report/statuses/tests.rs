@@ -102,7 +102,7 @@ struct Run {
     clusters: Vec<(Duration, Duration, Outcome)>,
     per: StatusPer,
     whole: bool,
-    destroys: bool,
+    good_end: GoodEnd,
     stop: Stop,
     signal_at: Option<Duration>,
 }
@@ -121,7 +121,7 @@ impl Run {
             clusters,
             per: StatusPer::Auto,
             whole: true,
-            destroys: false,
+            good_end: GoodEnd::Holds,
             stop: Stop::default(),
             signal_at: None,
         }
@@ -160,7 +160,7 @@ impl Run {
             versions: BTreeMap::new(),
             overridden: None,
             whole: self.whole,
-            destroys: self.destroys,
+            good_end: self.good_end,
         };
         let (listener, publication) =
             publish(about, github.clone(), clock.clone(), self.stop.clone());
@@ -442,7 +442,7 @@ async fn a_proof_by_someone_who_is_not_trusted_proves_nothing() {
 async fn a_cluster_that_was_taken_apart_is_no_success() {
     let github = Arc::new(Fake::new());
     let mut run = Run::alike(1, seconds(60));
-    (run.whole, run.destroys) = (false, true);
+    (run.whole, run.good_end) = (false, GoodEnd::TakenApart);
     let (publication, _) = run.published(&github).await;
     assert!(publication.is_complete());
     let taken = github.taken();
@@ -453,6 +453,21 @@ async fn a_cluster_that_was_taken_apart_is_no_success() {
             (StatusState::Pending, "under way"),
             (StatusState::Error, "taken apart in 1m")
         ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_of_which_not_everything_was_checked_is_no_success() {
+    let github = Arc::new(Fake::new());
+    let mut run = Run::alike(1, seconds(60));
+    (run.whole, run.good_end) = (false, GoodEnd::Unchecked);
+    run.published(&github).await;
+    let taken = github.taken();
+    let (_, last) = taken.last().unwrap();
+    assert_eq!(last.state, StatusState::Error);
+    assert_eq!(
+        last.description,
+        "not proven, checks were left out: unchanged in 1m"
     );
 }
 

@@ -54,8 +54,16 @@ pub(super) fn cluster(end: &ClusterFinished, version: Option<&str>) -> Saying {
     }
 }
 
+/// A cluster that came to a good end, as far as was looked. No success, as that would count as a proof.
+pub(super) fn unchecked(saying: Saying) -> Saying {
+    Saying {
+        state: StatusState::Error,
+        words: format!("not proven, checks were left out: {}", saying.words),
+    }
+}
+
 /// A cluster that was taken apart.
-pub(super) fn destroyed(end: &ClusterFinished) -> Saying {
+pub(super) fn taken_apart(end: &ClusterFinished) -> Saying {
     Saying {
         state: StatusState::Error,
         words: format!("taken apart in {}", span(end.elapsed)),

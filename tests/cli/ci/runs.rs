@@ -64,7 +64,6 @@ impl Step {
     /// The step of one of the orb's commands.
     fn of_orbs(command: &str, parameters: &[(&str, &str)], files: &Files, lab: &Served) -> Self {
         let orb = read(&super::orb::pack());
-        let deploys = command == "fanout";
         let command = &orb["commands"][command];
         let run = &command["steps"][0]["run"];
         let given = |name: &str| {
@@ -72,11 +71,7 @@ impl Step {
                 Some((_, value)) => *value,
                 None => command["parameters"][name]["default"].as_str().unwrap(),
             };
-            match name {
-                // The checks have tests of their own.
-                "args" if deploys => format!("{value} --only=aws-cluster"),
-                _ => value.to_owned(),
-            }
+            value.to_owned()
         };
         let script = run["command"].as_str().unwrap().replace("\\<<", "<<");
         let mut step = Self::new(&script, files, lab);
@@ -112,8 +107,7 @@ impl Step {
         let exports: BTreeMap<String, String> = lab.exports().into_iter().collect();
         let given = |name: &str| match name {
             "inputs.role" => role.to_owned(),
-            // The checks have tests of their own.
-            "inputs.args" => format!("{args} --only=aws-cluster"),
+            "inputs.args" => args.to_owned(),
             "inputs.connect-token" => exports["OP_CONNECT_TOKEN"].clone(),
             "github.action_path" => repository().display().to_string(),
             name => {

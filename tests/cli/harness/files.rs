@@ -53,13 +53,30 @@ impl Files {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// A valid inventory of two roles.
+    /// A valid inventory of two roles, whose clusters are held to one check.
     pub(crate) fn small() -> Self {
         Self::none()
             .with("psk.yaml", "name: psk-test\n")
             .with("roles/qa.yaml", QA)
             .with("roles/prod.yaml", PROD)
             .with("environments/default.yaml", DEFAULT)
+            .held_to_one_check()
+    }
+
+    /// The same, with clusters that are held to one check only: the others have tests of their own.
+    pub(crate) fn held_to_one_check(self) -> Self {
+        let path = "environments/default.yaml";
+        let default = fs::read_to_string(self.0.path().join(path)).unwrap();
+        let others = psk::verify::CHECKS.iter().map(|check| check.name);
+        let others: Vec<_> = others.filter(|name| *name != "aws-cluster").collect();
+        let verify = format!("{default}verify: {{ skip: [{}] }}\n", others.join(", "));
+        self.with(path, &verify)
+    }
+
+    /// The same, with clusters that are held to every check.
+    pub(crate) fn checked(self) -> Self {
+        self.with("environments/qa.yaml", "verify: { skip: [] }\n")
+            .with("environments/prod.yaml", "verify: { skip: [] }\n")
     }
 
     /// With that file, in the place of the one that was there.

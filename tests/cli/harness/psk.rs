@@ -163,13 +163,8 @@ impl<'a> Psk<'a> {
                 shell
             }
         };
-        let has = |option: &str| self.args.iter().any(|arg| arg.starts_with(option));
-        let applies = ["fanout", "apply"].contains(&&*self.args[0]);
-        // The checks have tests of their own, and are run here where a test names some.
-        let chosen = has("--only") || has("--skip") || has("--help");
         command
             .args(&self.args)
-            .args((applies && !chosen).then_some("--only=aws-cluster"))
             .env_clear()
             .envs(&self.env)
             .current_dir(&self.root)

@@ -131,3 +131,26 @@ fn the_jobs_of_a_generated_pipeline_take_a_release_to_the_end() {
     let without = roles.iter().find(|role| role["proof"].is_null());
     assert_eq!(without, None);
 }
+
+/// What checks would have found isn't known, so no role can follow, and no parts be sealed.
+#[test]
+fn a_run_that_leaves_checks_out_proves_nothing() {
+    let checked = two().replace("environments/default.yaml", "aws-roles, ", "");
+    let promotion = Promotion::of(checked, "{}");
+    let seal = || promotion.pushed(["promote", "seal", "--role", "sandbox"]);
+    for part in ["--skip=aws-roles", "--only=aws-cluster"] {
+        let run = promotion.fanout("sandbox").arg(part).run().ended(0);
+        assert_eq!(proof(&run)["state"], Json::Null);
+        let told = "checks are left out (--only, --skip): this run proves nothing";
+        assert!(run.stderr.contains(told), "{}", run.stderr);
+        assert_eq!(promotion.statuses("psk/sandbox"), [""; 0]);
+        for cluster in ["sandbox-i01-aws-us-east-1", "sandbox-i02-aws-us-east-1"] {
+            let last = promotion.last(&format!("psk/sandbox/{cluster}"));
+            assert_eq!(last.state, StatusState::Error);
+        }
+        promotion.refused(promotion.fanout("qa"));
+        promotion.refused(seal());
+    }
+    promotion.fanout("sandbox").run().ended(0);
+    promotion.fanout("qa").run().ended(0);
+}

@@ -54,10 +54,9 @@ fn watches_whose_past_is_gone_begin_anew() {
         r#"{"rules":[{"service":"kubernetes","operation":"watch *","effect":{"expire_after_ms":150}}]}"#,
     );
     let (lists, watches) = (lab.count("list pods"), lab.count("watch pods"));
-    assert!(
-        lists > 3 && lists >= watches,
-        "{lists} lists, {watches} watches"
-    );
+    // Pods are watched from the moment they were made, so that a list comes only after a loss; but for
+    // that of the deployment's pods.
+    assert!(lists > 1, "{lists} lists, {watches} watches");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::harness::{Files, Psk, Run, Served, psk, world_of};
 
 /// A right cluster in which nodes, pods and volumes come soon.
 fn right() -> (Files, Served) {
-    let files = Files::small();
+    let files = Files::small().checked();
     let lab = Served::at(world_of(&files, "current"), NO_FAULTS, FAST);
     (files, lab)
 }
@@ -80,6 +80,23 @@ fn two_runs_at_once_do_not_meet() {
     }
     assert_eq!(left_behind(&lab), [""; 0]);
     assert_eq!(lab.count("create namespaces"), 12);
+}
+
+#[test]
+fn a_pod_that_is_taken_away_before_it_ended_fails_its_check_at_once() {
+    // At its own pace: its pods are far from done.
+    let files = Files::small();
+    let lab = Served::start(world_of(&files, "current"), NO_FAULTS);
+    let running = verify(&files, &lab).arg("--only=efs-shared").start();
+    lab.wait_for(|call| call.operation == "watch pods");
+    let room = left_behind(&lab).remove(0);
+    change(&lab, |inside| {
+        assert!(inside.delete("pods", Some(&room), "second").is_some());
+    });
+    let run = running.finish().ended(10);
+    let told = run.cluster(CLUSTER)["checks"][0]["message"].to_string();
+    let cause = "pod second was deleted before it ended";
+    assert!(told.contains(cause), "{told}");
 }
 
 #[test]
