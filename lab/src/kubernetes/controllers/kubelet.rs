@@ -87,6 +87,18 @@ fn end(inside: &mut Inside, pod: &Value, now: Timestamp) {
 }
 
 fn waiting(inside: &mut Inside, pod: &Value, (reason, message): (&str, &str), now: Timestamp) {
+    let statuses = pod.list("/status/containerStatuses");
+    let waits_so = |status: &Value| {
+        status.text("/state/waiting/reason") == reason
+            && status.text("/state/waiting/message") == message
+    };
+    // Most pods wait for the same from one round of the controllers to the next.
+    if !statuses.is_empty()
+        && statuses.len() == pod.list("/spec/containers").len()
+        && statuses.iter().all(waits_so)
+    {
+        return;
+    }
     inside.change("pods", pod.namespace(), pod.name(), |pod| {
         let names: Vec<(Value, Value)> = pod.list("/spec/containers").iter().map(|c| (c["name"].clone(), c["image"].clone())).collect();
         let before: Vec<Value> = pod.list("/status/containerStatuses").to_vec();
@@ -208,6 +220,14 @@ fn running(container: &Value, uid: &str, restarts: i64, last: &Value, now: Times
     })
 }
 
+/// The conditions of a pod all of whose containers are ready.
+const READY: [&str; 4] = [
+    "Initialized",
+    "PodReadyToStartContainers",
+    "ContainersReady",
+    "Ready",
+];
+
 fn ready(pod: &mut Value, ready: bool, now: Timestamp) {
     let told = if ready {
         ("", "")
@@ -265,6 +285,13 @@ fn go_on(inside: &mut Inside, pod: &Value, now: Timestamp) {
         .filter_map(|s| s.number("/state/terminated/exitCode"))
         .collect();
     let is_over = ended.len() == statuses.len();
+    let is_as_told = !is_over
+        && all_ready
+        && statuses == pod.list("/status/containerStatuses")
+        && READY.iter().all(|kind| pod.condition(kind) == "True");
+    if is_as_told {
+        return;
+    }
     inside.change("pods", pod.namespace(), pod.name(), |pod| {
         pod["status"]["containerStatuses"] = json!(statuses);
         if is_over {

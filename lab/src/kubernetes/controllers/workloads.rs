@@ -108,9 +108,11 @@ fn deployment(inside: &mut Inside, deployment: &Value, now: Timestamp) {
         .cloned()
         .unwrap_or_default();
     let ready = current.number("/status/readyReplicas").unwrap_or(0);
-    inside.change(REPLICA_SETS, namespace.as_deref(), &name, |set| {
-        set["spec"]["replicas"] = replicas.into()
-    });
+    if current.number("/spec/replicas") != Some(replicas) {
+        inside.change(REPLICA_SETS, namespace.as_deref(), &name, |set| {
+            set["spec"]["replicas"] = replicas.into()
+        });
+    }
     // Old pods stay until the new ones are ready, unless they are to go first.
     let others: Vec<Arc<Value>> = owned(inside, REPLICA_SETS, deployment)
         .filter(|set| set.name() != name)
