@@ -452,7 +452,7 @@ impl Access {
                     self.0.tokens.refused(&token).await;
                     continue;
                 }
-                Attempt::Refused(error, _) if !may_pass(error.code) => break Err(error),
+                Attempt::Refused(error, _) if !error.may_pass() => break Err(error),
                 Attempt::Refused(error, asked) => (error, asked),
                 Attempt::Unreached(error) => (error, None),
             };
@@ -566,11 +566,6 @@ enum Attempt {
     Refused(Error, Option<Duration>),
     /// There was no answer.
     Unreached(Error),
-}
-
-/// Whether what was answered with this status may be asked again.
-fn may_pass(code: Option<u16>) -> bool {
-    matches!(code, Some(429 | 500 | 502 | 503 | 504))
 }
 
 /// How long to wait before the next attempt: as long as the API server asks, else ever longer, with

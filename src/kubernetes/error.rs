@@ -31,9 +31,16 @@ pub struct Conflict {
     pub message: String,
 }
 
+const MEND: &str = "mend what the API server names, then run again; what is done stays done";
+
 /// Source: Kubernetes API reference, `Status`, `details.causes`; and "Server-Side Apply",
 /// conflicts.
 const CONFLICT: &str = "FieldManagerConflict";
+
+/// How the API server begins to say that an applied object has a field that its kind doesn't have.
+/// It gives 500 for that and no reason, as though the fault were its own. Source: kubernetes/kubernetes
+/// issues 122480 and 139253.
+const UNTYPED: &str = "failed to create typed patch object";
 
 impl Error {
     /// An error that psk itself found.
@@ -75,10 +82,11 @@ impl Error {
             403 => {
                 "the role that psk assumes may not do this: give its access entry AmazonEKSClusterAdminPolicy, then run again"
             }
+            500 if cause.starts_with(UNTYPED) => MEND,
             429 | 500..=599 => {
                 "the API server failed at every retry: see the cluster's health in the EKS console, then run again"
             }
-            _ => "mend what the API server names, then run again; what is done stays done",
+            _ => MEND,
         };
         Self {
             doing,
@@ -131,6 +139,11 @@ impl Error {
     /// Whether the API server refuses the object as it is: a field that can't change, a wrong value.
     pub fn is_invalid(&self) -> bool {
         self.code == Some(422)
+    }
+
+    /// Whether the same call may be answered otherwise in a while.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self.code, Some(429 | 500 | 502 | 503 | 504)) && !self.cause.starts_with(UNTYPED)
     }
 
     /// Whether an object of this name is there already.

@@ -343,12 +343,15 @@ fn an_object_that_the_api_server_refuses_is_told_with_where_it_was_written() {
         "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: x, namespace: karpenter }\nfoo: 1\n";
     let files = scene.files.with("environments/manifests/qa/x.yaml", text);
     let scene = Scene { files, ..scene };
-    let told = failure(&scene.psk(["plan"]).run().ended(10));
+    let run = scene.psk(["plan"]).run().ended(10);
+    let told = failure(&run);
     assert!(
         told.contains("environments/manifests/qa/x.yaml:2:1"),
         "{told}"
     );
     assert!(told.contains("foo"), "{told}");
+    // It says so with 500, which would else be tried again for half a minute.
+    assert_eq!(run.cluster(CLUSTER)["calls"]["retries"], 0);
 }
 
 #[test]
