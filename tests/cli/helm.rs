@@ -45,6 +45,58 @@ kind: ConfigMap
 metadata: { name: Not_A_Name, namespace: {{ .Release.Namespace }} }
 ";
 
+/// An inventory with charts in a directory, and a helm that installs them with Helm's own engine; `None` where
+/// there is no Python to run that.
+pub(crate) fn with_helm(files: Files) -> Option<(Files, PathBuf)> {
+    let python = peers::python("helm")?.join("python");
+    let charts = files.root().join("charts").display().to_string();
+    let helm = files.root().join("helm");
+    let shim = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/helm.py");
+    let script = format!(
+        "#!/bin/sh\nexec '{}' '{}' \"$@\"\n",
+        python.display(),
+        shim.display()
+    );
+    let files = files.with("helm", &script).with(
+        "environments/qa.yaml",
+        &format!("karpenter: {{ repository: \"{charts}\" }}\n"),
+    );
+    fs::set_permissions(&helm, fs::Permissions::from_mode(0o755)).unwrap();
+    Some((with_charts(files, "1.11.1", KARPENTER), helm))
+}
+
+/// With charts of that version: Karpenter's kinds, as small as definitions can be, and what stands for
+/// Karpenter.
+fn with_charts(files: Files, version: &str, karpenter: &str) -> Files {
+    let about = |name: &str| {
+        format!("apiVersion: v2\nname: {name}\nversion: {version}\nappVersion: {version}\n")
+    };
+    let kinds = [
+        ("nodepools", "nodepool", "NodePool", "karpenter.sh"),
+        ("nodeclaims", "nodeclaim", "NodeClaim", "karpenter.sh"),
+        (
+            "ec2nodeclasses",
+            "ec2nodeclass",
+            "EC2NodeClass",
+            "karpenter.k8s.aws",
+        ),
+    ];
+    let kinds = kinds.map(|(plural, singular, kind, group)| {
+        KIND.replace("PLURAL", plural)
+            .replace("SINGULAR", singular)
+            .replace("KIND }", &format!("{kind} }}"))
+            .replace("GROUP", group)
+    });
+    files
+        .with("charts/karpenter-crd/Chart.yaml", &about("karpenter-crd"))
+        .with(
+            "charts/karpenter-crd/templates/kinds.yaml",
+            &kinds.join("---\n"),
+        )
+        .with("charts/karpenter/Chart.yaml", &about("karpenter"))
+        .with("charts/karpenter/templates/settings.yaml", karpenter)
+}
+
 struct Scene {
     files: Files,
     lab: Served,
@@ -55,58 +107,17 @@ impl Scene {
     /// A cluster without Karpenter, charts in a directory, and a helm; `None` where there is no
     /// Python to run Helm's engine.
     fn new() -> Option<Self> {
-        let python = peers::python("helm")?.join("python");
         let clusters = format!("clusters:\n  {CLUSTER}: {{ aws_region: us-east-1 }}\n");
         let files = Files::small().with("roles/qa.yaml", &clusters);
         let mut world = serde_json::to_value(world_of(&files, "current")).unwrap();
         without_charts(&mut world);
         let lab = Served::fast(serde_json::from_value(world).unwrap(), "{}");
-        let charts = files.root().join("charts").display().to_string();
-        let files = files.with(
-            "environments/qa.yaml",
-            &format!("karpenter: {{ repository: \"{charts}\" }}\n"),
-        );
-        let helm = files.root().join("helm");
-        let shim = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/helm.py");
-        let script = format!(
-            "#!/bin/sh\nexec '{}' '{}' \"$@\"\n",
-            python.display(),
-            shim.display()
-        );
-        let files = files.with("helm", &script);
-        fs::set_permissions(&helm, fs::Permissions::from_mode(0o755)).unwrap();
-        Some(Self { files, lab, helm }.with_charts("1.11.1", KARPENTER))
+        let (files, helm) = with_helm(files)?;
+        Some(Self { files, lab, helm })
     }
 
     fn with_charts(self, version: &str, karpenter: &str) -> Self {
-        let about = |name: &str| {
-            format!("apiVersion: v2\nname: {name}\nversion: {version}\nappVersion: {version}\n")
-        };
-        let kinds = [
-            ("nodepools", "nodepool", "NodePool", "karpenter.sh"),
-            ("nodeclaims", "nodeclaim", "NodeClaim", "karpenter.sh"),
-            (
-                "ec2nodeclasses",
-                "ec2nodeclass",
-                "EC2NodeClass",
-                "karpenter.k8s.aws",
-            ),
-        ];
-        let kinds = kinds.map(|(plural, singular, kind, group)| {
-            KIND.replace("PLURAL", plural)
-                .replace("SINGULAR", singular)
-                .replace("KIND }", &format!("{kind} }}"))
-                .replace("GROUP", group)
-        });
-        let files = self
-            .files
-            .with("charts/karpenter-crd/Chart.yaml", &about("karpenter-crd"))
-            .with(
-                "charts/karpenter-crd/templates/kinds.yaml",
-                &kinds.join("---\n"),
-            )
-            .with("charts/karpenter/Chart.yaml", &about("karpenter"))
-            .with("charts/karpenter/templates/settings.yaml", karpenter);
+        let files = with_charts(self.files, version, karpenter);
         Self { files, ..self }
     }
 

@@ -3,27 +3,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use psk::aws::{Aws, Identity, Session, Target};
 use psk::control_plane::cluster::{Access as Reached, Facts};
 use psk::inventory::{Cluster, Inventory};
 use psk::kubernetes::baseline::{self, Needs};
-use psk::kubernetes::{
-    Access, Apply, Endpoint, Kind, Late, Purpose, Selection, Shared, Waited, Watched,
-};
+use psk::kubernetes::{Access, Endpoint, Late, Purpose, Shared};
 use psk::reconcile::plan::Action;
 use psk::reconcile::{Error, Grant, Graph, Lookup, Polling, Progress};
 use psk_lab::plausible::plausible;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::harness::{ApiServer, Files, Served, world_of};
+use crate::helm::with_helm;
 
 const CLUSTER: &str = "qa-i01-aws-us-east-1";
 const ACCOUNT: &str = "221155668855";
-
-/// How long definitions may take to be served.
-const START: Duration = Duration::from_secs(60);
 
 /// Something that is known without asking.
 struct Known<T>(T);
@@ -35,67 +30,6 @@ impl<T: Clone + Send + Sync + 'static> Lookup for Known<T> {
     async fn look_up(&self) -> Result<T, Error> {
         Ok(self.0.clone())
     }
-}
-
-/// Karpenter's kinds, as small as definitions can be.
-fn definitions() -> Vec<Json> {
-    [
-        ("karpenter.sh", "NodePool", "nodepool"),
-        ("karpenter.sh", "NodeClaim", "nodeclaim"),
-        ("karpenter.k8s.aws", "EC2NodeClass", "ec2nodeclass"),
-    ]
-    .map(|(group, kind, singular)| {
-        let plural = if singular.ends_with('s') { format!("{singular}es") } else { format!("{singular}s") };
-        json!({
-            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": format!("{plural}.{group}")},
-            "spec": {
-                "group": group, "scope": "Cluster",
-                "names": {"plural": plural, "singular": singular, "kind": kind},
-                "versions": [{"name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
-                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
-            },
-        })
-    })
-    .into()
-}
-
-fn definition_kind() -> Kind {
-    Kind {
-        group: "apiextensions.k8s.io".into(),
-        version: "v1".into(),
-        kind: "CustomResourceDefinition".into(),
-        plural: "customresourcedefinitions".into(),
-        namespaced: false,
-    }
-}
-
-/// Defines Karpenter's kinds, and waits until they are served.
-async fn define(access: &Access) {
-    let kind = definition_kind();
-    for definition in definitions() {
-        let name = definition["metadata"]["name"].as_str().unwrap().to_owned();
-        access
-            .apply(&kind, None, &name, &definition, Apply::default())
-            .await
-            .unwrap();
-    }
-    let watched = Watched {
-        kind,
-        namespace: None,
-        selection: Selection::default(),
-        made: Vec::new(),
-    };
-    let is_served = |definition: &Json| {
-        let conditions = definition["status"]["conditions"].as_array();
-        let mut conditions = conditions.into_iter().flatten();
-        conditions.any(|c| c["type"] == "Established" && c["status"] == "True")
-    };
-    let deadline = tokio::time::Instant::now() + START;
-    let waited = access.watch_until(&watched, deadline, |all| {
-        all.values().all(is_served).then_some(())
-    });
-    assert!(matches!(waited.await.unwrap(), Waited::Met(())));
 }
 
 struct Scene {
@@ -129,13 +63,12 @@ impl Scene {
         graph
     }
 
-    /// What there is to do, by the objects' names; the charts, which take helm, aside.
+    /// What there is to do, by the names of objects and charts.
     async fn pending(&self) -> Vec<String> {
         let graph = self.graph();
         graph.observe().await.unwrap();
         let changes = graph.plan().unwrap().into_iter();
-        let pending =
-            changes.filter(|change| change.action != Action::Keep && !change.kind.contains("helm"));
+        let pending = changes.filter(|change| change.action != Action::Keep);
         pending.map(|change| change.name).collect()
     }
 
@@ -143,11 +76,9 @@ impl Scene {
         let graph = self.graph();
         graph.observe().await.unwrap();
         graph.plan().unwrap();
-        drop(
-            graph
-                .apply(&Progress::new(Default::default(), |_| {}))
-                .await,
-        );
+        let progress = Progress::new(Default::default(), |_| {});
+        let applied = graph.apply(&progress).await;
+        assert!(applied.failed.is_empty(), "{:?}", applied.failed);
     }
 }
 
@@ -167,7 +98,9 @@ fn cluster(files: &Files) -> Cluster {
 
 #[test]
 fn a_real_api_server_takes_the_baseline_twice_the_second_time_without_change() {
-    let files = Files::small();
+    let Some((files, helm)) = with_helm(Files::small()) else {
+        return;
+    };
     let lab = Served::start(world_of(&files, "current"), r#"{"rules":[]}"#);
     let Some(server) = ApiServer::start(&lab) else {
         return;
@@ -186,7 +119,9 @@ fn a_real_api_server_takes_the_baseline_twice_the_second_time_without_change() {
             assume_role: cluster.settings.aws_assume_role.to_string(),
         };
         let env = lab.exports().into_iter();
-        let env = env.chain([("PSK_HELM".to_owned(), "/nowhere/helm".to_owned())]);
+        let helm = helm.display().to_string();
+        let home = files.root().display().to_string();
+        let env = env.chain([("PSK_HELM".to_owned(), helm), ("HOME".to_owned(), home)]);
         let aws = Aws::new(env.collect(), identity, 1024).await.unwrap();
         let session = aws.session(&target).await.unwrap();
         let endpoint = Endpoint {
@@ -196,7 +131,6 @@ fn a_real_api_server_takes_the_baseline_twice_the_second_time_without_change() {
         let purpose = Purpose::Change;
         let access = Access::open(&session, CLUSTER, &endpoint, purpose).await;
         let access = access.unwrap();
-        define(&access).await;
         let facts = Facts {
             arn: target.arn("eks", &format!("cluster/{CLUSTER}")),
             version: cluster.settings.eks_version,
@@ -217,6 +151,7 @@ fn a_real_api_server_takes_the_baseline_twice_the_second_time_without_change() {
         let first = scene.pending().await;
         for name in [
             "Namespace psk-system",
+            "karpenter-crd",
             "NodePool default-amd-node-pool",
             "EC2NodeClass default-node-class",
         ] {
