@@ -100,7 +100,8 @@ fn several_clusters_get_right_side_by_side_from_whatever_they_are() {
 #[test]
 fn progress_is_told_with_state_and_elapsed_time() {
     let files = Files::small();
-    let lab = Served::fast(world_of(&files, "fresh"), "{}");
+    // Slow enough for an add-on to be seen while it is being made, however busy the machine is.
+    let lab = Served::at(world_of(&files, "fresh"), "{}", 200.0);
     let run = fanout("qa", &files, &lab).env("CI", "true").run().ended(0);
     for told in [
         "cluster qa-i01-aws-us-east-1 CREATING, 0s",
