@@ -159,7 +159,11 @@ pub(super) async fn run_checks(
     };
     let (clusters, secrets) = clusters.unzip();
     let writes = wish.mode.writes();
-    let checks_all = checks.is_all();
+    let good_end = match wish.mode {
+        Mode::Destroy(_) => GoodEnd::TakenApart,
+        _ if checks.is_all() => GoodEnd::Holds,
+        _ => GoodEnd::Unchecked,
+    };
     let asked = match wish.mode {
         Mode::Destroy(_) => Asked::Calm,
         _ => Asked::Promotion,
@@ -260,11 +264,6 @@ pub(super) async fn run_checks(
         }
     }
     let overridden = gate.as_ref().and_then(|gate| gate.overridden.clone());
-    let good_end = match wish.mode {
-        Mode::Destroy(_) => GoodEnd::TakenApart,
-        _ if checks_all => GoodEnd::Holds,
-        _ => GoodEnd::Unchecked,
-    };
     let about = SlackAbout {
         pipeline: pipeline.name.clone(),
         url: release.run_url.clone(),
@@ -273,23 +272,13 @@ pub(super) async fn run_checks(
         overridden: overridden.clone(),
         unchecked: good_end == GoodEnd::Unchecked,
     };
-    let (mut warnings, slack, traces) = (
-        Vec::new(),
-        tell::slack(
-            &pipeline.notify,
-            wish.mode,
-            secrets.as_ref(),
-            &world.env,
-            about,
-            &stop,
-        ),
-        tell::traces(&world.env, &stop),
-    );
-    match slack {
+    let mut warnings = Vec::new();
+    let (notify, known) = (&pipeline.notify, secrets.as_ref());
+    match tell::slack(notify, wish.mode, known, &world.env, about, &stop) {
         Ok(message) => listeners.extend(message),
         Err(why) => warnings.push(format!("Slack isn't told of this run: {why}")),
     }
-    match traces {
+    match tell::traces(&world.env, &stop) {
         Ok(traces) => {
             work = work.telling_calls(traces.is_some());
             listeners.extend(traces);

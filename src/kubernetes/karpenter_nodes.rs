@@ -57,12 +57,7 @@ impl KarpenterNodes {
 
     /// Waits until no node of Karpenter's is left.
     async fn gone(&self, access: &Access) -> Result<(), reconcile::Error> {
-        let watched = Watched {
-            kind: kinds::NODE_CLAIM.clone(),
-            namespace: None,
-            selection: Selection::default(),
-            made: Vec::new(),
-        };
+        let watched = Watched::new(&kinds::NODE_CLAIM, None, Selection::default());
         let deadline = Instant::now() + DRAINED;
         let waited =
             access.watch_until(&watched, deadline, |claims| claims.is_empty().then_some(()));

@@ -42,6 +42,18 @@ pub struct Watched {
     pub made: Vec<Value>,
 }
 
+impl Watched {
+    /// All objects of a kind that the selectors pick, in a namespace or over all; listed at first.
+    pub fn new(kind: &Kind, namespace: Option<&str>, selection: Selection) -> Self {
+        Self {
+            kind: kind.clone(),
+            namespace: namespace.map(str::to_owned),
+            selection,
+            made: Vec::new(),
+        }
+    }
+}
+
 /// How a watch for a condition ended.
 #[derive(Debug)]
 pub enum Waited<T> {

@@ -28,7 +28,7 @@ pub(super) fn alike(clusters: &[ClusterReport]) -> Vec<(&ClusterReport, Vec<&Clu
 #[derive(PartialEq, Eq)]
 struct Gist(OutcomeKind, String);
 
-/// `None` if nothing but the plan must be told, or there is none.
+/// `None` if more than the plan must be told, or there is none.
 fn gist(cluster: &ClusterReport) -> Option<Gist> {
     let plan = cluster.plan.as_ref()?;
     let only_a_plan =

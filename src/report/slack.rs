@@ -300,13 +300,17 @@ mod tests {
     use crate::report::testing;
 
     fn told(events: &[Stamped], clusters: usize) -> String {
+        said(events, clusters, false)
+    }
+
+    fn said(events: &[Stamped], clusters: usize, unchecked: bool) -> String {
         let mut telling = Telling::new(About {
             pipeline: "base".into(),
             url: Some("https://ci.example/?a=1&b=2".into()),
             actor: Some("<me>".into()),
             clusters,
             overridden: Some("the <pager> rang".into()),
-            unchecked: false,
+            unchecked,
         });
         events.iter().for_each(|event| {
             telling.on(event);
@@ -328,6 +332,22 @@ mod tests {
             told(&events, all),
             told(&events, all + 3)
         ));
+    }
+
+    #[test]
+    fn a_run_that_left_checks_out_says_nothing_of_the_role() {
+        let mut events = testing::all_outcomes();
+        for stamped in &mut events {
+            if let Event::ClusterFinished(end) = &mut stamped.event {
+                end.outcome = Outcome::Unchanged;
+            }
+        }
+        let head = |unchecked| {
+            let said = said(&events, 0, unchecked);
+            said.lines().next().unwrap().to_owned()
+        };
+        assert!(head(true).ends_with("is rolled out, and not every check was run"));
+        assert!(!head(false).contains("check was run"));
     }
 
     #[test]

@@ -148,13 +148,12 @@ impl Chosen {
     /// Whether a check is run on a cluster with these settings.
     fn has(&self, check: &Check, settings: &VerifySettings) -> bool {
         let named = |names: &[String]| names.iter().any(|name| name == check.name);
-        if named(&self.skip) {
-            return false;
-        }
-        match self.only.is_empty() {
-            true => !settings.skip.iter().any(|name| name.as_str() == check.name),
-            false => named(&self.only),
-        }
+        let asked = if self.only.is_empty() {
+            !settings.skip.iter().any(|name| name.as_str() == check.name)
+        } else {
+            named(&self.only)
+        };
+        asked && !named(&self.skip)
     }
 }
 

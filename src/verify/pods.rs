@@ -51,12 +51,7 @@ where
 
 /// All objects of a kind in a check's namespace.
 pub(super) fn of_room(kind: &Kind, room: &str) -> Watched {
-    Watched {
-        kind: kind.clone(),
-        namespace: Some(room.to_owned()),
-        selection: Selection::default(),
-        made: Vec::new(),
-    }
+    Watched::new(kind, Some(room), Selection::default())
 }
 
 /// Makes a check's pods and gives them as what there is to watch: from the first on, since one may have

@@ -23,12 +23,7 @@ const SYSTEM: &str = "kube-system";
 /// There are nodes, at least as many as the management node group must have, and all are Ready.
 pub(super) fn nodes(subject: Arc<Subject>, deadline: Instant) -> Checked {
     async move {
-        let watched = Watched {
-            kind: kinds::NODE.clone(),
-            namespace: None,
-            selection: Selection::default(),
-            made: Vec::new(),
-        };
+        let watched = Watched::new(&kinds::NODE, None, Selection::default());
         let least =
             usize::try_from(subject.settings.management_node_group_min_size.get()).unwrap_or(1);
         let access = subject.access()?;
@@ -188,12 +183,8 @@ async fn karpenters(
     name: &str,
     deadline: Instant,
 ) -> Result<(), Finding> {
-    let watched = Watched {
-        kind: kind.clone(),
-        namespace: None,
-        selection: Selection::fields(format!("metadata.name={name}")),
-        made: Vec::new(),
-    };
+    let named = Selection::fields(format!("metadata.name={name}"));
+    let watched = Watched::new(kind, None, named);
     let watching = subject
         .access()?
         .watch_until(&watched, deadline, |objects| {
@@ -273,12 +264,8 @@ fn ready(
 ) -> Checked {
     async move {
         let access = subject.access()?;
-        let watched = Watched {
-            kind: kind.clone(),
-            namespace: Some(SYSTEM.to_owned()),
-            selection: Selection::fields(format!("metadata.name={name}")),
-            made: Vec::new(),
-        };
+        let named = Selection::fields(format!("metadata.name={name}"));
+        let watched = Watched::new(kind, Some(SYSTEM), named);
         let key = format!("{SYSTEM}/{name}");
         let waited = access
             .watch_until(&watched, deadline, |objects| {

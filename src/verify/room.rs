@@ -64,12 +64,8 @@ impl Room {
     /// Waits until pods can be made in it: the service account that they run as comes a moment after
     /// the namespace.
     pub(super) async fn ready(&self, access: &Access, deadline: Instant) -> Result<(), Finding> {
-        let watched = Watched {
-            kind: kinds::SERVICE_ACCOUNT.clone(),
-            namespace: Some(self.name.clone()),
-            selection: Selection::fields("metadata.name=default"),
-            made: Vec::new(),
-        };
+        let default = Selection::fields("metadata.name=default");
+        let watched = Watched::new(&kinds::SERVICE_ACCOUNT, Some(&self.name), default);
         let waited = access.watch_until(&watched, deadline, |accounts| {
             (!accounts.is_empty()).then_some(())
         });
@@ -96,12 +92,8 @@ impl Room {
             if subject.cancel.is_cancelled() {
                 return Ok(());
             }
-            let watched = Watched {
-                kind: kinds::NAMESPACE.clone(),
-                namespace: None,
-                selection: Selection::fields(format!("metadata.name={}", self.name)),
-                made: Vec::new(),
-            };
+            let own = Selection::fields(format!("metadata.name={}", self.name));
+            let watched = Watched::new(&kinds::NAMESPACE, None, own);
             let deadline = Instant::now() + GONE;
             let gone = access.watch_until(&watched, deadline, |namespaces| {
                 (!namespaces.contains_key(&self.name)).then_some(())

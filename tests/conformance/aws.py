@@ -77,26 +77,21 @@ class Checker:
             return
         operation = self.model(service).operation_model(name)
         response = exchange["response"]
-        self._request(told, service, operation, exchange["request"])
+        request = (operation.input_shape, wire.read_request, exchange["request"])
+        self._hold(f"{told} request", service, operation, *request, of_answer=False)
         if response is not None and response["status"] < 300:
-            self._answer(told, service, operation, response)
+            answer = (operation.output_shape, wire.read_answer, response)
+            self._hold(f"{told} answer", service, operation, *answer, of_answer=True)
             self.answered[f"{service}:{name}"] += 1
         elif response is not None:
             self._error(told, service, operation, response)
 
-    def _request(self, told, service, operation, request):
-        found = model.Findings(service, of_answer=False)
-        read = wire.read_request(operation, request, found)
-        if operation.input_shape is not None:
-            model.check(operation.input_shape, read, "", found)
-        self._add(f"{told} request", found)
-
-    def _answer(self, told, service, operation, response):
-        found = model.Findings(service, of_answer=True)
-        read = wire.read_answer(operation, response, found)
-        if operation.output_shape is not None:
-            model.check(operation.output_shape, read, "", found)
-        self._add(f"{told} answer", found)
+    def _hold(self, told, service, operation, shape, read, message, of_answer):
+        found = model.Findings(service, of_answer=of_answer)
+        members = read(operation, message, found)
+        if shape is not None:
+            model.check(shape, members, "", found)
+        self._add(told, found)
 
     def _error(self, told, service, operation, response):
         found = model.Findings(service, of_answer=True)

@@ -3,16 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use aws_lc_rs::encoding::AsDer;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{KeyPair, RsaKeyPair};
 use jiff::SignedDuration;
-use psk_lab::github::{AccountType, App, Commit, Release, Tag, Token, TokenKind};
+use psk_lab::github::{AccountType, Commit, Release, Tag, Token, TokenKind};
 use serde_json::{Value as Json, json};
 
 use crate::aws::Recorded;
 use crate::checked::hold;
-use crate::harness::{Files, psk};
+use crate::harness::{Files, github_app, psk};
 use crate::node::Node;
 use crate::peers;
 use crate::python::{Found, Python};
@@ -97,24 +94,6 @@ fn with_a_past(recorded: &Recorded) -> String {
     })
 }
 
-/// A GitHub App with an installation on the repository's owner; its private key.
-fn app(recorded: &Recorded) -> String {
-    let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-    recorded.lab.with_world(|world| {
-        let owner = world.github.repositories[0].owner.clone();
-        let app = App {
-            slug: "acme-releases".into(),
-            key: key.public_key().as_ref().to_vec(),
-            installation: 7,
-            owner,
-        };
-        world.github.apps.insert(12, app);
-        world.github.account("acme-releases[bot]", AccountType::Bot);
-    });
-    let der = key.as_der().unwrap();
-    pem::encode(&pem::Pem::new("PRIVATE KEY", der.as_ref()))
-}
-
 #[test]
 fn what_psk_and_pygithub_say_to_github_is_as_the_description_has_it() {
     let (Some(python), Some(node)) = (Python::new(), Node::new()) else {
@@ -138,7 +117,7 @@ fn what_psk_and_pygithub_say_to_github_is_as_the_description_has_it() {
         let releases = &mut world.github.repositories[0].releases;
         releases.last_mut().unwrap().body = None;
     });
-    let key = app(&recorded);
+    let key = github_app(&recorded.lab);
     for role in ["qa", "prod"] {
         let run = fanout(role).without("GITHUB_TOKEN").hiding(&key);
         let run = run.env("GITHUB_APP_ID", "12");

@@ -143,12 +143,12 @@ impl<'a> Page<'a> {
             visible(&plan.region),
             visible(&plan.account)
         ));
-        self.tags = tags_of_all(plan);
-        if !self.tags.is_empty() {
+        let tags = tags_of_all(plan);
+        if !tags.is_empty() {
             self.line("    tags of all that is added:");
-            let tags = self.tags.clone();
             self.attributes(&tags);
         }
+        self.tags = tags;
         for change in plan.changes() {
             self.resource(change);
         }

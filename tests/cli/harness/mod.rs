@@ -3,6 +3,7 @@
 mod api;
 mod api_server;
 mod files;
+mod github_app;
 mod left;
 mod op;
 mod peer;
@@ -12,6 +13,7 @@ mod world;
 pub(crate) use api::Api;
 pub(crate) use api_server::ApiServer;
 pub(crate) use files::{Files, contents};
+pub(crate) use github_app::github_app;
 pub(crate) use left::left;
 pub(crate) use op::fake_op;
 pub(crate) use peer::Peer;

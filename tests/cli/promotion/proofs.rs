@@ -1,11 +1,9 @@
 //! What proves that a role holds a release, and what does not.
 
-use aws_lc_rs::encoding::AsDer;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{KeyPair, RsaKeyPair};
-use psk_lab::github::{AccountType, App, Status, StatusState, Token, TokenKind};
+use psk_lab::github::{AccountType, Status, StatusState, Token, TokenKind};
 
 use super::{Promotion, fleet, proof, repository_mut};
+use crate::harness::github_app;
 #[test]
 fn another_commits_proof_is_not_believed() {
     let promotion = Promotion::new().held(&["sandbox"]);
@@ -206,21 +204,7 @@ fn a_cluster_that_failed_since_then_undoes_its_roles_proof() {
 #[test]
 fn an_app_proves_by_its_own_name() {
     let promotion = Promotion::of(fleet().with("psk.yaml", "name: psk-test\n"), "{}");
-    let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-    promotion.lab.with_world(|world| {
-        let owner = world.github.repositories[0].owner.clone();
-        let app = App {
-            slug: "acme-releases".into(),
-            key: key.public_key().as_ref().to_vec(),
-            installation: 7,
-            owner,
-        };
-        world.github.apps.insert(12, app);
-        world.github.account("acme-releases[bot]", AccountType::Bot);
-    });
-    let der = key.as_der().unwrap();
-    let lines = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-    let pem = pem::encode_config(&pem::Pem::new("PRIVATE KEY", der.as_ref()), lines);
+    let pem = github_app(&promotion.lab);
     let by_app = |role: &str, written: &str| {
         let fanout = promotion.fanout(role).without("GITHUB_TOKEN");
         let fanout = fanout.env("GITHUB_APP_ID", "12").hiding(&pem);

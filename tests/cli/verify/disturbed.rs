@@ -113,4 +113,6 @@ fn nothing_befalls_an_undisturbed_run() {
     let (lab, run) = goes_on(FAST, NO_FAULTS);
     assert_eq!(run.cluster(CLUSTER)["calls"]["retries"], 0);
     assert_eq!(lab.count("create namespaces"), 3);
+    // Those of the deployment's; what psk made by itself is watched from then on.
+    assert_eq!(lab.count("list pods"), 1);
 }
