@@ -229,4 +229,16 @@ mod tests {
         assert_eq!("100".parse::<BlockWrite>().unwrap().get(), 100);
         assert!("1001".parse::<BlockWrite>().is_err());
     }
+
+    #[test]
+    fn checks_are_known_by_name() {
+        let known: CheckName = "node-arm64".parse().unwrap();
+        assert_eq!(known.as_str(), "node-arm64");
+        let unknown = "node-arm46".parse::<CheckName>().unwrap_err();
+        assert_eq!(unknown.complaint, "is no check");
+        assert_eq!(
+            unknown.help.as_deref(),
+            Some("did you mean \"node-arm64\"?")
+        );
+    }
 }
