@@ -22,6 +22,7 @@ mod github;
     reason = "the tests of the command line need more of it"
 )]
 mod harness;
+mod kubernetes;
 mod moto;
 mod node;
 mod otlp;

@@ -175,8 +175,10 @@ hold it fresh; `cargo test --test conformance` runs them. They need python3 and 
 hashes, under the target directory.
 
 Every operation that the lab serves is listed, with the peers that checked it. A cluster's Kubernetes API has kinds and verbs
-instead: kubectl and the official Python client drive it in `tests/cli/`, and where `KUBEBUILDER_ASSETS` points at a real
-kube-apiserver, psk's objects are applied there too.
+instead: kubectl and the official Python client drive it in `tests/cli/`. Where `KUBEBUILDER_ASSETS` points at a folder with
+etcd and a real kube-apiserver, psk's objects are applied there twice, the second time without change, and all that
+`tests/peers/kubernetes_scenes.py` asks is asked of both and compared: creating, replacing, patching, server-side apply, lists, watches,
+deleting, defaults and refusals, definitions. Without it these say that they were skipped.
 ";
 
 #[test]

@@ -77,6 +77,33 @@ impl Cause {
         }
     }
 
+    /// A value that stands there already.
+    pub(crate) fn duplicate(field: &str, value: &Value) -> Self {
+        Self {
+            reason: "FieldValueDuplicate",
+            message: format!("Duplicate value: {value}"),
+            field: field.to_owned(),
+        }
+    }
+
+    /// A text that is too long.
+    pub(crate) fn too_long(field: &str, most: u64) -> Self {
+        Self {
+            reason: "FieldValueTooLong",
+            message: format!("Too long: may not be more than {most} bytes"),
+            field: field.to_owned(),
+        }
+    }
+
+    /// More values than there may be.
+    pub(crate) fn too_many(field: &str, count: usize, most: u64) -> Self {
+        Self {
+            reason: "FieldValueTooMany",
+            message: format!("Too many: {count}: must have at most {most} items"),
+            field: field.to_owned(),
+        }
+    }
+
     /// A field that another manager owns.
     pub(crate) fn conflict(manager: &str, field: &str) -> Self {
         Self {
@@ -84,6 +111,11 @@ impl Cause {
             message: format!("conflict with {manager}"),
             field: field.to_owned(),
         }
+    }
+
+    /// The field and what is wrong with it.
+    pub(crate) fn told(&self) -> String {
+        format!("{}: {}", self.field, self.message)
     }
 
     fn view(&self) -> Value {
@@ -221,10 +253,7 @@ impl ApiError {
 
     /// The object isn't what its kind asks for.
     pub(crate) fn invalid(kind: &Kind, name: &str, causes: &[Cause]) -> Self {
-        let told: Vec<_> = causes
-            .iter()
-            .map(|c| format!("{}: {}", c.field, c.message))
-            .collect();
+        let told: Vec<_> = causes.iter().map(Cause::told).collect();
         let told = match told.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),

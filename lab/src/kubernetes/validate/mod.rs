@@ -230,7 +230,7 @@ mod tests {
             told(pod, None),
             [
                 "spec.containers[0].volumeMounts[0].name",
-                "spec.containers[0].resources.requests[cpu]"
+                "spec.containers[0].resources.requests"
             ]
         );
     }

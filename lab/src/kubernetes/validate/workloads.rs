@@ -1,5 +1,7 @@
 //! Pods, and what makes pods from a template.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::super::object::Object;
@@ -26,12 +28,17 @@ pub(super) fn pod(spec: &Value, path: &str, wrong: &mut Vec<Cause>) {
             wrong.push(Cause::invalid(&path, &(*name).into(), LABEL));
         }
     }
+    let mut names = BTreeSet::new();
     for (list, containers) in [
         ("initContainers", spec.list("/initContainers")),
         ("containers", containers),
     ] {
         for (index, container) in containers.iter().enumerate() {
             let path = format!("{path}.{list}[{index}]");
+            let name = container.text("/name");
+            if !names.insert(name) && !name.is_empty() {
+                wrong.push(Cause::duplicate(&format!("{path}.name"), &name.into()));
+            }
             self::container(container, &path, &volumes, wrong);
         }
     }
@@ -98,11 +105,11 @@ fn container(container: &Value, path: &str, volumes: &[&str], wrong: &mut Vec<Ca
     }
     for amounts in ["requests", "limits"] {
         for (resource, amount) in members(&container["resources"][amounts]) {
-            let path = format!("{path}.resources.{amounts}[{resource}]");
+            let all = format!("{path}.resources.{amounts}");
             match Quantity::read(amount) {
                 Some(quantity) if quantity >= Quantity(0) => {}
                 _ => wrong.push(Cause::invalid(
-                    &path,
+                    &format!("{all}[{resource}]"),
                     amount,
                     "must be greater than or equal to 0",
                 )),
@@ -113,7 +120,8 @@ fn container(container: &Value, path: &str, volumes: &[&str], wrong: &mut Vec<Ca
             {
                 let limit = limit.as_str().unwrap_or_default();
                 let why = format!("must be less than or equal to {resource} limit of {limit}");
-                wrong.push(Cause::invalid(&path, amount, &why));
+                // Other than the rest, this is told of all requests together.
+                wrong.push(Cause::invalid(&all, amount, &why));
             }
         }
     }
