@@ -191,6 +191,8 @@ class Api:
             *lines, rest = (rest + part).split(b"\n")
             events += [json.loads(line) for line in lines if line]
             if len(events) >= count:
+                # Of the next one there may be a part.
+                rest = b""
                 break
         if rest:
             events.append(json.loads(rest))
