@@ -1,5 +1,6 @@
 //! Holds `docs/conformance.md` to what the lab serves and what the peers checked of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 
@@ -175,10 +176,7 @@ hold it fresh; `cargo test --test conformance` runs them. They need python3 and 
 hashes, under the target directory.
 
 Every operation that the lab serves is listed, with the peers that checked it. A cluster's Kubernetes API has kinds and verbs
-instead: kubectl and the official Python client drive it in `tests/cli/`. Where `KUBEBUILDER_ASSETS` points at a folder with
-etcd and a real kube-apiserver, psk's objects are applied there twice, the second time without change, and all that
-`tests/peers/kubernetes_scenes.py` asks is asked of both and compared: creating, replacing, patching, server-side apply, lists, watches,
-deleting, defaults and refusals, definitions. Without it these say that they were skipped.
+instead: kubectl and the official Python client drive it in `tests/cli/`, and what real API servers said is told under Kubernetes.
 ";
 
 #[test]
@@ -218,12 +216,55 @@ fn page() -> String {
         }
         page += &faults(&peers);
     }
+    page += &kubernetes(&checked);
     page += "\n## Checked by nobody\n\n";
     page += &match alone.is_empty() {
         true => "Nothing.\n".to_owned(),
         false => format!("{}.\n", alone.join(", ")),
     };
     page
+}
+
+const KUBERNETES: &str = "
+## Kubernetes
+
+The official Python client and `tests/peers/kubernetes_transcript.py` ask the lab what they once asked a real kube-apiserver, whose answers are
+kept in `tests/conformance/kubernetes/`, and every member of every answer is compared: statuses, bodies, messages, causes, managed fields. Only
+what is of its moment (ids, times, revisions), the words of decoders and the documentation of columns are left out. Where
+`KUBEBUILDER_ASSETS` points at a folder with etcd and a kube-apiserver, that one is asked as well: it has to say what was kept of its version, and
+psk's objects are applied there twice, the second time without change. Without it these say that they were skipped.
+";
+
+/// What real API servers were asked, and what has changed in Kubernetes since theirs.
+fn kubernetes(checked: &BTreeMap<String, Checked>) -> String {
+    const SCENE: &str = "kubernetes:";
+    let servers: Vec<(&str, &Checked)> = checked
+        .iter()
+        .filter(|(peer, _)| peer.starts_with("kube-apiserver-"))
+        .map(|(peer, checked)| (peer.trim_start_matches("kube-apiserver-"), checked))
+        .collect();
+    let names: Vec<&str> = servers.iter().map(|(version, _)| *version).collect();
+    let mut part = format!("{KUBERNETES}\n| scene | {} |\n", names.join(" | "));
+    writeln!(part, "| --- |{}", " :-: |".repeat(servers.len())).unwrap();
+    let scenes = servers.iter().flat_map(|(_, checked)| &checked.operations);
+    for scene in scenes.collect::<BTreeSet<_>>() {
+        let marks = servers.iter().map(|(_, checked)| {
+            if checked.operations.contains(scene) {
+                "✓"
+            } else {
+                ""
+            }
+        });
+        let marks = marks.collect::<Vec<_>>().join(" | ");
+        writeln!(part, "| {} | {marks} |", scene.trim_start_matches(SCENE)).unwrap();
+    }
+    for (version, checked) in servers {
+        writeln!(part, "\n### What has changed since {version}\n").unwrap();
+        for change in &checked.faults {
+            writeln!(part, "- {change}.").unwrap();
+        }
+    }
+    part
 }
 
 /// The operations of a service that nobody checks.

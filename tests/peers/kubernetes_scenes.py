@@ -137,6 +137,12 @@ def patching(api):
         api.ask("PATCH", f"{DEPLOYMENTS}/web", _containers({"name": "web", "image": "web:2"}), STRATEGIC)
         api.ask("PATCH", f"{DEPLOYMENTS}/web", _containers({"name": "side", "image": "side"}), STRATEGIC)
         api.ask("PATCH", f"{DEPLOYMENTS}/web", _containers({"name": "side", "$patch": "delete"}), STRATEGIC)
+        ordered = _containers({"name": "first", "image": "first"}, {"name": "last", "image": "last"})
+        order = [{"name": name} for name in ("first", "web", "last")]
+        ordered["spec"]["template"]["spec"]["$setElementOrder/containers"] = order
+        api.ask("PATCH", f"{DEPLOYMENTS}/web", ordered, STRATEGIC)
+        only = {"spec": {"template": {"spec": {"$retainKeys": ["containers"], "containers": [{"$patch": "replace"}, container()]}}}}
+        api.ask("PATCH", f"{DEPLOYMENTS}/web", only, STRATEGIC)
         api.ask("PATCH", f"{DEPLOYMENTS}/web", {"spec": {"selector": {"matchLabels": {"app": "none"}}}}, STRATEGIC)
         api.ask("PATCH", f"{DEPLOYMENTS}/web", {"spec": {"replicas": -1}}, MERGE)
 
@@ -171,7 +177,9 @@ def applied(api):
     apply("two", colour="green")
     apply("one", size="1")
     apply("one", colour="blue", size="1")
+    apply("one", force="true", dryRun="All", colour="black", size="1")
     apply("one", force="true", colour="blue", size="1")
+    apply("two", dryRun="All", colour="red")
     # Who changes without applying owns too.
     api.ask("PATCH", one, {"data": {"size": "2", "more": "x"}}, MERGE, fieldManager="by-hand")
     apply("one", colour="blue", size="3")
@@ -183,9 +191,10 @@ def applied(api):
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}}
 
     def ports(*ports):
-        return {**service, "spec": {"clusterIP": "None", "ports": list(ports)}}
+        return {**service, "spec": {"clusterIP": "None", "ports": [{"protocol": "TCP", **port} for port in ports]}}
 
     web = f"{CORE}/services/web"
+    apply("one", web, dryRun="All", sent={**service, "spec": {"clusterIP": "None", "ports": [{"port": 80}]}})
     apply("one", web, sent=ports({"name": "web", "port": 80}))
     apply("two", web, sent={**service, "spec": {"ports": [{"name": "metrics", "port": 9090, "protocol": "TCP"}]}})
     apply("two", web, sent={**service, "spec": {"ports": [{"name": "other", "port": 80, "protocol": "TCP"}]}})
@@ -221,6 +230,13 @@ def listing(api):
     api.ask("GET", MAPS, limit=2, labelSelector="page=yes", **{"continue": token})
     api.ask("GET", MAPS, limit=2, labelSelector="page=yes", resourceVersion="1", **{"continue": token})
     api.ask("GET", MAPS, labelSelector="page=yes,parity!=1")
+    # How many there are besides is told only of all.
+    for number in range(3):
+        api.ask("POST", f"{CORE}/secrets", {"metadata": {"name": f"page-{number}"}, "stringData": {"a": str(number)}})
+    page = api.ask("GET", f"{CORE}/secrets", limit=2)
+    api.ask("GET", f"{CORE}/secrets", limit=5, **{"continue": page["metadata"]["continue"]})
+    api.ask("GET", f"{CORE}/secrets", limit=1, resourceVersion=page["metadata"]["resourceVersion"], resourceVersionMatch="Exact")
+    api.ask("GET", f"{CORE}/secrets", resourceVersionMatch="Exact")
     api.ask("GET", MAPS, labelSelector="page,!parity")
     api.ask("GET", MAPS, labelSelector="parity notin (0,2)")
     api.ask("GET", MAPS, labelSelector="page in yes")
@@ -255,10 +271,9 @@ def following(api):
     # What no longer has the label is gone, for who watches by it.
     api.watch(MAPS, 5, turn, resourceVersion=version, labelSelector="colour=green")
     api.watch(MAPS, 5, resourceVersion=version, fieldSelector="metadata.name=followed")
-    api.watch(MAPS, 1, labelSelector="page=yes,parity=0")
+    api.watch(MAPS, 3, labelSelector="page=yes,parity=0")
     api.watch(MAPS, 1, resourceVersion="0", fieldSelector="metadata.name=page-0", allowWatchBookmarks="true")
     api.watch(MAPS, 1, resourceVersion="nonsense")
-    api.watch(MAPS, 1, resourceVersion="1")
     api.watch(MAPS, 1, labelSelector="-=a")
 
 
@@ -335,7 +350,7 @@ def defaulting(api):
     tried(bindings, {"metadata": {"name": "tried"}, "roleRef": role, "subjects": subjects})
     tried(f"{CORE}/services", {"metadata": {"name": "tried"}, "spec": {"clusterIP": "None", "ports": [{"port": 80}]}})
     # And what is refused.
-    tried(pods, {"metadata": {"name": "tried"}, "spec": {}})
+    tried(pods, {"metadata": {"name": "tried"}, "spec": {"automountServiceAccountToken": False}})
     tried(pods, pod(containers=[{"name": "Not_A_Label"}], restartPolicy="Sometimes"))
     tried(pods, pod(containers=[container(volumeMounts=[{"name": "none", "mountPath": "/v"}])]))
     tried(pods, pod(containers=[container(), container()]))
@@ -374,7 +389,6 @@ SHAPE = {
                 "size": {"type": "integer", "minimum": 1, "maximum": 9, "default": 3},
                 "name": {"type": "string", "pattern": "^[a-z]+$", "maxLength": 5},
                 "replicas": {"type": "integer"},
-                "limit": {"x-kubernetes-int-or-string": True},
                 "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
                 "tags": {"type": "object", "additionalProperties": {"type": "string"}},
                 "corners": {
@@ -397,7 +411,7 @@ SHAPE = {
 }
 
 
-def definition(**version):
+def definition(plural="shapes", **version):
     version = {
         "name": "v1",
         "served": True,
@@ -407,9 +421,10 @@ def definition(**version):
         "additionalPrinterColumns": [{"name": "Colour", "type": "string", "jsonPath": ".spec.colour"}],
         **version,
     }
-    names = {"plural": "shapes", "singular": "shape", "kind": "Shape", "shortNames": ["sh"]}
+    singular = plural.removesuffix("s")
+    names = {"plural": plural, "singular": singular, "kind": singular.title(), "shortNames": [plural[:2]]}
     spec = {"group": "lab.example.com", "scope": "Namespaced", "names": names, "versions": [version]}
-    return {"metadata": {"name": "shapes.lab.example.com"}, "spec": spec}
+    return {"metadata": {"name": f"{plural}.lab.example.com"}, "spec": spec}
 
 
 def shape(called="a", **spec):
@@ -424,13 +439,13 @@ def defining(api):
     api.ask("GET", SHAPES)
     with api.recorder.living():
         api.ask("POST", DEFINITIONS, definition())
-    _until_served(api)
+    _until_served(api, "shapes")
     api.ask("GET", "/apis/lab.example.com/v1")
-    api.ask("POST", SHAPES, shape(colour="green", unknown="x", free={"a": {"b": 1}}, limit="50%"))
+    api.ask("POST", SHAPES, shape(colour="green", unknown="x", free={"a": {"b": 1}}))
     one = f"{SHAPES}/a"
     api.ask("POST", SHAPES, shape("b"))
     api.ask("POST", SHAPES, {"apiVersion": "lab.example.com/v1", "kind": "Shape", "metadata": {"name": "b"}})
-    api.ask("POST", SHAPES, shape("b", colour="blue", size=10, name="No", limit=True, tags={"a": 1}, free=1))
+    api.ask("POST", SHAPES, shape("b", colour="blue", size=10, name="No", tags={"a": 1}, free=1))
     api.ask("POST", SHAPES, shape("b", colour="green", size="1", plain="x", kinds=["a", "a"]))
     api.ask("POST", SHAPES, shape("b", colour="green", corners=[{"name": "a"}, {"name": "a"}, {"angle": 1}]))
     api.ask("POST", SHAPES, {**shape("b", colour="green"), "kind": "Form"})
@@ -441,7 +456,7 @@ def defining(api):
     api.ask("PATCH", one, {"spec": {"size": 5}}, STRATEGIC)
     api.ask("PUT", one, shape(colour="red"))
     # The status is its subresource's.
-    api.ask("PATCH", one, {"status": {"said": "no"}}, MERGE)
+    api.ask("PATCH", one, {"status": {"said": "no"}, "spec": {"size": 5}}, MERGE)
     api.ask("PATCH", f"{one}/status", {"status": {"said": "yes", "replicas": 1}, "spec": {"size": 9}}, MERGE)
     api.ask("GET", f"{one}/status")
     api.ask("GET", f"{one}/scale")
@@ -457,8 +472,8 @@ def defining(api):
     apply("one", colour="green", corners=[corner], kinds=["a"], plain=["x"])
     apply("one", colour="green", corners=[corner], kinds=["a"], plain=["x"])
     apply("two", corners=[{"name": "right", "angle": 1}], kinds=["b"], colour="green")
-    apply("two", corners=[{**corner, "angle": 45}], plain=["y"], colour="green")
-    apply("two", True, corners=[{**corner, "angle": 45}], plain=["y"], colour="green")
+    apply("two", corners=[{**corner, "angle": 45}], plain=["z"], colour="green")
+    apply("two", True, corners=[{**corner, "angle": 45}], plain=["z"], colour="green")
     apply("one", colour="green", kinds=["a"])
     apply("one", colour="green", size="much")
     api.ask("DELETE", f"{SHAPES}/applied")
@@ -467,19 +482,43 @@ def defining(api):
         api.ask("DELETE", f"{DEFINITIONS}/shapes.lab.example.com")
 
 
-def _until_served(api):
+def measuring(api):
+    """A kind with values that are numbers or texts, and one with none of its own columns or subresources."""
+    limit = {"x-kubernetes-int-or-string": True}
+    spec = {"type": "object", "properties": {"limit": limit, "most": {**limit, "pattern": "^[0-9]+%$"}}}
+    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}
+    with api.recorder.living():
+        api.ask("POST", DEFINITIONS, definition("measures", schema=schema, subresources=None, additionalPrinterColumns=None))
+    _until_served(api, "measures")
+    measures = SHAPES.replace("shapes", "measures")
+    base = {"apiVersion": "lab.example.com/v1", "kind": "Measure"}
+    for name, spec in [("a", {"limit": 5}), ("b", {"limit": "50%", "most": "1%"}), ("c", {"limit": True}), ("c", {"most": "1"})]:
+        api.ask("POST", measures, {**base, "metadata": {"name": name}, "spec": spec})
+    api.ask("PATCH", f"{measures}/a", {"status": {"said": "yes"}}, MERGE)
+    api.ask("GET", f"{measures}/a/status")
+    api.ask("GET", f"{measures}/a/scale")
+    api.ask("GET", measures)
+    api.ask("GET", measures, accept=TABLE)
+    with api.recorder.living():
+        api.ask("PATCH", f"{DEFINITIONS}/measures.lab.example.com", {"metadata": {"labels": {"a": "b"}}}, MERGE)
+        api.ask("DELETE", f"{DEFINITIONS}/measures.lab.example.com", dryRun="All")
+        api.ask("DELETE", f"{DEFINITIONS}/measures.lab.example.com")
+
+
+def _until_served(api, plural):
     """Until the kind is there: a server needs a moment after it was defined."""
-    selected = {"fieldSelector": "metadata.name=shapes.lab.example.com"}
+    name = f"{plural}.lab.example.com"
+    selected = {"fieldSelector": f"metadata.name={name}"}
     with api.recorder.pause():
         for turn in range(200):
-            found = api.ask("GET", f"{DEFINITIONS}/shapes.lab.example.com")
+            found = api.ask("GET", f"{DEFINITIONS}/{name}")
             conditions = found.get("status", {}).get("conditions") or []
             is_established = any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
-            if is_established and isinstance(api.ask("GET", SHAPES), dict):
+            if is_established and isinstance(api.ask("GET", SHAPES.replace("shapes", plural)), dict):
                 return
             # The server answers when something changes, or after a second.
             api.watch(DEFINITIONS, 1, resourceVersion=found["metadata"]["resourceVersion"], **selected, timeoutSeconds="1")
     raise AssertionError("the definition is not established")
 
 
-ALL = [beginning, creating, replacing, patching, applied, listing, following, deleting, defaulting, storing, defining]
+ALL = [beginning, creating, replacing, patching, applied, listing, following, deleting, defaulting, storing, defining, measuring]

@@ -23,9 +23,20 @@ import kubernetes_scenes
 UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 TIMES = {"creationTimestamp", "deletionTimestamp", "lastTransitionTime", "time"}
+# What a decoder of JSON or YAML, a parser of tokens or a printer of types says is its own affair, and of an object that
+# a message tells whole, the ids and times are.
+WORDS = [
+    (re.compile(r"(cannot be handled as a \w+: )(?!strict decoding error).*", re.DOTALL), r"\1<why>"),
+    (re.compile(r"(continue key is not valid: ).*", re.DOTALL), r"\1<why>"),
+    (re.compile(r"(error converting YAML to JSON: yaml: line \d+: ).*", re.DOTALL), r"\1<why>"),
+    (re.compile(r"(expected objects of the same type, but got ).*"), r"\1<types>"),
+    (re.compile(r'(Invalid value: )"\{\\"apiVersion\\":.*', re.DOTALL), r"\1<object>: <why>"),
+    (re.compile(r"(ResourceVersion in record \()\d+\)"), r"\1<version>)"),
+]
 # What a server's controllers put into every namespace.
 OFTEN = "kube-root-ca.crt"
-# Of what controllers see to: what they write.
+# Of what controllers see to: what they write, and who they are.
+CONTROLLERS = {"kube-apiserver", "kube-controller-manager"}
 WRITTEN = "deployment.kubernetes.io/revision"
 
 
@@ -71,7 +82,7 @@ class Recorder:
             "asked": f"{self.scene}: {method} {path.path}" + (f"?{told}" if told else ""),
             "status": status,
             "type": headers.get("content-type", ""),
-            "answer": self.plain(answer),
+            "answer": _as_from_cache(dict(query), self.plain(answer)),
         }
         warnings = headers.get("warning")
         if warnings:
@@ -104,6 +115,10 @@ class Recorder:
         if node.get("kind") == "APIResourceList":
             node["resources"] = kubernetes_scenes.discovered(node["resources"])
         is_list = "items" in node or "rows" in node
+        if node.get("reason") == "Invalid":
+            node = json.loads(json.dumps(node))
+            if node["details"].get("causes"):
+                _in_order(node)
         if self.is_living and inside is None:
             node.pop("status", None)
         return {key: self.member(key, value, node, is_list) for key, value in node.items()}
@@ -122,7 +137,7 @@ class Recorder:
         plain = self.plain(metadata, inside=metadata)
         if version is not None:
             plain["resourceVersion"] = "<version>" if is_list or uid is None else self.names.version(uid, version)
-        if "continue" in plain:
+        if plain.get("continue"):
             plain["continue"] = "<continue>"
         if "generateName" in plain and plain["name"].startswith(plain["generateName"]):
             plain["name"] = plain["generateName"] + f"<{len(plain['name']) - len(plain['generateName'])}>"
@@ -134,7 +149,7 @@ class Recorder:
             plain.pop("resourceVersion", None)
             plain.get("annotations", {}).pop(WRITTEN, None)
             if managers:
-                plain["managedFields"] = [one for one in managers if one["manager"] != "kube-controller-manager"]
+                plain["managedFields"] = [one for one in managers if one["manager"] not in CONTROLLERS]
         return plain
 
 
@@ -148,12 +163,38 @@ def _is_often(one):
     return isinstance(one, dict) and isinstance(one.get("metadata"), dict) and one["metadata"].get("name") == OFTEN
 
 
+def _as_from_cache(query, answer):
+    """What comes out of a server's cache has been in order only since Kubernetes 1.29 (#113730, #120897): here always."""
+    if "watch" in query and "resourceVersion" not in query and isinstance(answer, list):
+        answer.sort(key=lambda event: event.get("object", {}).get("metadata", {}).get("name", ""))
+    elif query.get("resourceVersion") == "0" and "items" in answer:
+        answer["items"].sort(key=lambda item: item["metadata"]["name"])
+    return answer
+
+
 def _text(text):
-    return TIME.sub("<time>", UID.sub("<uid>", text))
+    text = TIME.sub("<time>", UID.sub("<uid>", text))
+    for pattern, plain in WORDS:
+        text = pattern.sub(plain, text)
+    return text
+
+
+def _in_order(status):
+    """What is wrong with maps and with what a schema refuses is told in any order: here always in the same."""
+    causes, (told, _, _) = status["details"]["causes"], status["message"].partition("[")
+    if status["message"] == f"{told}[{_all_told(causes)}]":
+        causes.sort(key=lambda one: (one["field"], one["message"]))
+        status["message"] = f"{told}[{_all_told(causes)}]"
+
+
+def _all_told(causes):
+    return ", ".join(f"{one.get('field')}: {one['message']}" for one in causes)
 
 
 def _without_ages(table):
     names = [column["name"] for column in table["columnDefinitions"]]
+    # Documentation, for people.
+    table["columnDefinitions"] = [{**column, "description": "<words>"} for column in table["columnDefinitions"]]
     if "Age" in names:
         for row in table["rows"] or []:
             row["cells"] = list(row["cells"])

@@ -1,9 +1,9 @@
 //! What the API server adds to objects and settles about them before it keeps them: its admission
 //! plugins, and the first state of what has one.
 
-use data_encoding::BASE64;
 use serde_json::{Value, json};
 
+use super::defaults::TEMPLATE_GENERATION;
 use super::inside::Inside;
 use super::kinds::Kind;
 use super::object::{Object, list_mut, map_mut, set_metadata};
@@ -13,6 +13,12 @@ use crate::ids::digest;
 
 /// The annotation by which a storage class says that it is the default one.
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
+
+fn daemon_generation(daemons: &mut Value, turn: u64) {
+    if let Some(annotations) = map_mut(daemons, &["metadata", "annotations"]) {
+        annotations.insert(TEMPLATE_GENERATION.to_owned(), turn.to_string().into());
+    }
+}
 
 /// Completes a new object.
 ///
@@ -24,7 +30,6 @@ pub(crate) fn admit_new(inside: &Inside, kind: &Kind, object: &mut Value) -> Res
     }
     match kind.kind.as_str() {
         "Pod" => pod(inside, kind, object)?,
-        "Secret" => string_data(object),
         "Service" => cluster_ip(inside, object),
         "PersistentVolumeClaim" => {
             default_class(inside, object);
@@ -35,7 +40,18 @@ pub(crate) fn admit_new(inside: &Inside, kind: &Kind, object: &mut Value) -> Res
             protect(object, "kubernetes.io/pv-protection");
             object["status"] = json!({ "phase": "Available" });
         }
-        "Namespace" => object["status"] = json!({ "phase": "Active" }),
+        "Namespace" => {
+            object["spec"]["finalizers"] = json!(["kubernetes"]);
+            object["status"] = json!({ "phase": "Active" });
+        }
+        "Deployment" | "CronJob" => object["status"] = json!({}),
+        "ReplicaSet" => object["status"] = json!({ "replicas": 0 }),
+        "DaemonSet" => {
+            daemon_generation(object, 1);
+            object["status"] = json!({
+                "currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0,
+            });
+        }
         "Job" => job_selector(object),
         "CustomResourceDefinition" => {
             object["status"] = json!({ "conditions": [], "storedVersions": [] });
@@ -56,7 +72,14 @@ pub(crate) fn admit_change(
     after: &mut Value,
 ) -> Result<(), ApiError> {
     match kind.kind.as_str() {
-        "Secret" => string_data(after),
+        "Namespace" => after["spec"]["finalizers"] = before["spec"]["finalizers"].clone(),
+        "DaemonSet" => {
+            let is_same = before["spec"]["template"] == after["spec"]["template"];
+            let turn = before
+                .annotation(TEMPLATE_GENERATION)
+                .and_then(|turn| turn.parse().ok());
+            daemon_generation(after, turn.unwrap_or(0) + u64::from(!is_same));
+        }
         "Service" => {
             for member in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
                 if after["spec"].get(member).is_none()
@@ -133,22 +156,6 @@ fn default_class(inside: &Inside, claim: &mut Value) {
     }
 }
 
-/// `stringData` is for writing only.
-fn string_data(secret: &mut Value) {
-    let Some(map) = secret.as_object_mut() else {
-        return;
-    };
-    let Some(texts) = map.shift_remove("stringData") else {
-        return;
-    };
-    for (key, text) in members(&texts) {
-        let encoded = BASE64.encode(text.as_str().unwrap_or_default().as_bytes());
-        if let Some(data) = map_mut(secret, &["data"]) {
-            data.insert(key.clone(), encoded.into());
-        }
-    }
-}
-
 /// An address for a service, out of 172.20.0.0/16: the one that its name leads to, or the next one
 /// that is free.
 fn cluster_ip(inside: &Inside, service: &mut Value) {
@@ -209,7 +216,6 @@ fn pod(inside: &Inside, kind: &Kind, pod: &mut Value) -> Result<(), ApiError> {
     priority(inside, kind, pod)?;
     tolerate_short_trouble(pod);
     let quality = quality(pod);
-    pod["spec"]["enableServiceLinks"] = true.into();
     pod["spec"]["preemptionPolicy"] = "PreemptLowerPriority".into();
     pod["status"] = json!({ "phase": "Pending", "qosClass": quality });
     Ok(())

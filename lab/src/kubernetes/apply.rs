@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::cause::Cause;
+use super::changes;
 use super::fields::{self, Fields, Path, display, is_in, item_step};
 use super::kinds::Kind;
 use super::object::{self, Object};
-use super::schema::{Merge, Place, members};
-use super::status::{ApiError, Cause};
+use super::place::{Merge, Place};
+use super::status::ApiError;
 
 /// Who writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,9 +58,6 @@ impl Owned {
         }
         if self.entry["operation"] == "Update" {
             told += &format!(" using {}", self.entry.text("/apiVersion"));
-            if let Some(time) = self.entry["time"].as_str() {
-                told += &format!(" at {time}");
-            }
         }
         told
     }
@@ -125,27 +124,8 @@ pub(crate) fn apply(
             applies: false,
             subresource: None,
         };
-        let all = fields::of(live, &top).into_keys().collect();
+        let all = changes::between(kind, &Value::Null, live).set;
         owners.push(Owned::new(&before, &kind.api_version(), all));
-    }
-
-    let there = fields::of(live, &top);
-    let mut conflicts = Vec::new();
-    for owned in owners.iter_mut().filter(|owned| !owned.is_of(manager)) {
-        let told = owned.describe();
-        owned.fields.retain(|path| {
-            let differs = match (wanted.get(path), there.get(path)) {
-                (Some(Some(wanted)), Some(there)) => there.as_ref() != Some(wanted),
-                _ => false,
-            };
-            if differs {
-                conflicts.push(Cause::conflict(&told, &display(path)));
-            }
-            !differs
-        });
-    }
-    if !conflicts.is_empty() && !force {
-        return Err(ApiError::apply_conflict(&conflicts));
     }
 
     let mut merged = live.clone();
@@ -156,6 +136,25 @@ pub(crate) fn apply(
         .map(|owned| owned.fields.clone())
         .unwrap_or_default();
     take_out(&mut merged, &before, &wanted, &owners, manager, &top);
+
+    let changes = changes::between(kind, live, &merged);
+    let mut conflicts = Vec::new();
+    for owned in owners.iter_mut().filter(|owned| !owned.is_of(manager)) {
+        let told = owned.describe();
+        let mut taken: Vec<&Path> = owned.fields.intersection(&changes.set).collect();
+        taken.sort_by(|one, other| fields::order(one, other));
+        conflicts.extend(
+            taken
+                .iter()
+                .map(|path| Cause::conflict(&told, &display(path))),
+        );
+        owned
+            .fields
+            .retain(|path| !changes.set.contains(path) && !changes.removed.contains(path));
+    }
+    if !conflicts.is_empty() && !force {
+        return Err(ApiError::apply_conflict(&conflicts));
+    }
 
     let fields = wanted.into_keys().collect();
     match owners.iter_mut().find(|owned| owned.is_of(manager)) {
@@ -177,30 +176,24 @@ pub(crate) fn note_update(
     manager: &Manager<'_>,
     now: Timestamp,
 ) {
-    let top = Place::top(kind);
-    let old = fields::of(before, &top);
-    let new = fields::of(after, &top);
-    let changed: Fields = new
-        .iter()
-        .filter(|(path, value)| old.get(*path) != Some(*value))
-        .map(|(path, _)| path.clone())
-        .collect();
-    let gone: Fields = old
-        .keys()
-        .filter(|path| !new.contains_key(*path))
-        .cloned()
-        .collect();
+    let mut changes = changes::between(kind, before, after);
+    if kind.status && manager.subresource.is_none() {
+        // What is somewhere else's to change is nobody's here.
+        changes
+            .set
+            .retain(|path| path.first().is_none_or(|first| first != "f:status"));
+    }
     let mut owners = owners(before);
     for owned in &mut owners {
         let is_own = owned.is_of(manager);
-        owned
-            .fields
-            .retain(|path| !gone.contains(path) && (is_own || !changed.contains(path)));
+        owned.fields.retain(|path| {
+            !changes.removed.contains(path) && (is_own || !changes.set.contains(path))
+        });
     }
-    if !changed.is_empty() {
+    if !changes.set.is_empty() {
         match owners.iter_mut().find(|owned| owned.is_of(manager)) {
-            Some(owned) => owned.fields.extend(changed),
-            None => owners.push(Owned::new(manager, &kind.api_version(), changed)),
+            Some(owned) => owned.fields.extend(changes.set),
+            None => owners.push(Owned::new(manager, &kind.api_version(), changes.set)),
         }
     }
     write_owners(after, owners, now);
@@ -225,12 +218,7 @@ fn merge(live: &mut Value, applied: &Value, place: &Place<'_>) {
                     .iter_mut()
                     .find(|there| item_step(there, &keys) == step)
                 {
-                    Some(there) => {
-                        let place = place.item();
-                        for (name, value) in members(item) {
-                            merge(&mut there[name], value, &place.member(name));
-                        }
-                    }
+                    Some(there) => merge(there, item, &place.item()),
                     None => list.push(item.clone()),
                 }
             }
@@ -458,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn conflicts_are_told_by_manager_and_updates_with_their_time() {
+    fn conflicts_are_told_by_manager_and_updates_with_their_version() {
         let live = updated(
             &json!({ "metadata": { "name": "a" } }),
             "kubectl-edit",
@@ -475,7 +463,7 @@ mod tests {
         .unwrap_err();
         assert_eq!(
             error.message,
-            "Apply failed with 2 conflicts: conflicts with \"kubectl-edit\" using apps/v1 at 2026-11-23T08:00:00Z:\n\
+            "Apply failed with 2 conflicts: conflicts with \"kubectl-edit\" using apps/v1:\n\
              - .spec.paused\n- .spec.replicas"
         );
     }

@@ -2,10 +2,15 @@
 //!
 //! Source: the API reference of Kubernetes, where members say "Defaults to …".
 
+use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 
 use super::kinds::Kind;
 use super::object::{Object, map_mut};
+use super::schema::members;
+
+/// How often the template of a daemon set was changed.
+pub(crate) const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 /// Fills in what an object of this kind leaves out.
 pub(crate) fn fill(kind: &Kind, object: &mut Value) {
@@ -14,7 +19,10 @@ pub(crate) fn fill(kind: &Kind, object: &mut Value) {
     }
     match kind.kind.as_str() {
         "Namespace" => namespace(object),
-        "Pod" => pod(&mut object["spec"], ""),
+        "Pod" => {
+            pod(&mut object["spec"], "");
+            set(&mut object["spec"], "enableServiceLinks", true);
+        }
         "Deployment" => deployment(object),
         "DaemonSet" => daemon_set(object),
         "StatefulSet" => {
@@ -35,7 +43,10 @@ pub(crate) fn fill(kind: &Kind, object: &mut Value) {
             set(&mut object["spec"], "failedJobsHistoryLimit", 1);
         }
         "Service" => service(object),
-        "Secret" => set(object, "type", "Opaque"),
+        "Secret" => {
+            string_data(object);
+            set(object, "type", "Opaque");
+        }
         "PersistentVolumeClaim" => claim(object),
         "PersistentVolume" => {
             set(
@@ -86,10 +97,25 @@ fn set(object: &mut Value, member: &str, value: impl Into<Value>) {
 
 fn namespace(object: &mut Value) {
     let name = object.name().to_owned();
-    set(&mut object["spec"], "finalizers", json!(["kubernetes"]));
     set(&mut object["status"], "phase", "Active");
     if let Some(labels) = map_mut(object, &["metadata", "labels"]) {
         labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
+    }
+}
+
+/// `stringData` is for writing only.
+fn string_data(secret: &mut Value) {
+    let Some(map) = secret.as_object_mut() else {
+        return;
+    };
+    let Some(texts) = map.shift_remove("stringData") else {
+        return;
+    };
+    for (key, text) in members(&texts) {
+        let encoded = BASE64.encode(text.as_str().unwrap_or_default().as_bytes());
+        if let Some(data) = map_mut(secret, &["data"]) {
+            data.insert(key.clone(), encoded.into());
+        }
     }
 }
 
@@ -217,6 +243,12 @@ fn deployment(object: &mut Value) {
 }
 
 fn daemon_set(object: &mut Value) {
+    // How often the template was changed: counted once the object is admitted.
+    set(
+        &mut object["metadata"]["annotations"],
+        TEMPLATE_GENERATION,
+        "0",
+    );
     let spec = &mut object["spec"];
     set(spec, "revisionHistoryLimit", 10);
     set(&mut spec["updateStrategy"], "type", "RollingUpdate");

@@ -168,10 +168,17 @@ fn resources(all: &[Kind], group: &str, version: &str) -> Option<Value> {
             list.push(entry);
         }
     }
-    Some(json!({
+    let mut answer = json!({
         "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": first.api_version(),
         "resources": list,
-    }))
+    });
+    // The oldest one doesn't say in which version it is itself.
+    if group.is_empty()
+        && let Some(map) = answer.as_object_mut()
+    {
+        map.shift_remove("apiVersion");
+    }
+    Some(answer)
 }
 
 /// The aggregated form, `apidiscovery.k8s.io/v2`.

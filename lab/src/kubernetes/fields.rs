@@ -3,11 +3,13 @@
 //! Source: the format `FieldsV1` in the API reference of Kubernetes, and what a set holds in
 //! `sigs.k8s.io/structured-merge-diff`.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::schema::{Merge, Place, members};
+use super::place::{Merge, Place};
+use super::schema::members;
 
 /// The way to a field: `f:name` for a member, `k:{…}` for an item by its keys, `v:…` for one by
 /// its value.
@@ -17,19 +19,25 @@ pub(crate) type Path = Vec<String>;
 pub(crate) type Fields = BTreeSet<Path>;
 
 /// Metadata that nobody owns, since the server alone sets it.
-const UNOWNED: [&str; 11] = [
+const UNOWNED: [&str; 8] = [
     "name",
     "namespace",
-    "generateName",
     "uid",
     "resourceVersion",
     "generation",
     "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
     "selfLink",
     "managedFields",
 ];
+
+/// Whether nobody owns a member of what a path leads to.
+pub(crate) fn is_unowned(path: &[String], name: &str) -> bool {
+    match path {
+        [] => matches!(name, "apiVersion" | "kind"),
+        [metadata] if metadata == "f:metadata" => UNOWNED.contains(&name),
+        _ => false,
+    }
+}
 
 /// The fields of an object, each with its value; items of keyed lists are fields without one.
 pub(crate) fn of(object: &Value, place: &Place<'_>) -> BTreeMap<Path, Option<Value>> {
@@ -50,31 +58,34 @@ fn collect(
                 found.insert(path.clone(), Some(value.clone()));
             }
             for (name, member) in map {
-                let is_unowned = match path.as_slice() {
-                    [] => matches!(name.as_str(), "apiVersion" | "kind"),
-                    [metadata] if metadata == "f:metadata" => UNOWNED.contains(&name.as_str()),
-                    _ => false,
-                };
-                if !is_unowned && !member.is_null() {
+                if !is_unowned(path, name) && !member.is_null() {
                     path.push(format!("f:{name}"));
                     collect(member, &place.member(name), path, found);
+                    // What is in a map is owned as such, other than what a kind's schema names.
+                    if !place.names(name) && !found.contains_key(path) {
+                        found.insert(path.clone(), None);
+                    }
                     path.pop();
                 }
             }
         }
-        (Value::Array(list), Merge::Keyed(keys)) if !list.is_empty() => {
+        (Value::Array(list), Merge::Keyed(keys)) => {
             for item in list {
                 path.push(item_step(item, &keys));
-                found.insert(path.clone(), None);
-                for (name, member) in members(item) {
-                    path.push(format!("f:{name}"));
-                    collect(member, &place.item().member(name), path, found);
-                    path.pop();
+                if place.item().merge(item) == Merge::Atomic {
+                    found.insert(path.clone(), Some(item.clone()));
+                } else {
+                    found.insert(path.clone(), None);
+                    for (name, member) in members(item) {
+                        path.push(format!("f:{name}"));
+                        collect(member, &place.item().member(name), path, found);
+                        path.pop();
+                    }
                 }
                 path.pop();
             }
         }
-        (Value::Array(list), Merge::Set) if !list.is_empty() => {
+        (Value::Array(list), Merge::Set) => {
             for item in list {
                 path.push(format!("v:{item}"));
                 found.insert(path.clone(), None);
@@ -111,6 +122,15 @@ pub(crate) fn item_step(item: &Value, keys: &[String]) -> String {
 /// Whether a path leads to `above` or to something in it.
 pub(crate) fn is_in(path: &[String], above: &[String]) -> bool {
     path.len() >= above.len() && path[..above.len()] == *above
+}
+
+/// The order in which an API server goes through a set: what is owned at a place comes before what is owned
+/// further in.
+pub(crate) fn order(one: &[String], other: &[String]) -> Ordering {
+    let alike = one.iter().zip(other).take_while(|(a, b)| a == b).count();
+    let is_last = |path: &[String]| path.len() <= alike + 1;
+    let step = |path: &[String]| path.get(alike).cloned();
+    (!is_last(one), step(one)).cmp(&(!is_last(other), step(other)))
 }
 
 /// A set as `fieldsV1` writes it.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::inside::Inside;
+use super::object;
 
 /// A kind of objects, in one version of its group.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +44,21 @@ const ALL: &[&str] = &[
     "patch",
     "update",
     "watch",
+];
+/// The same of a kind that a definition adds, in the order in which such a one is told.
+const DEFINED: &[&str] = &[
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "create",
+    "update",
+    "watch",
+];
+/// Of namespaces, which can be deleted one by one only.
+const SINGLY: &[&str] = &[
+    "create", "delete", "get", "list", "patch", "update", "watch",
 ];
 const CREATE: &[&str] = &["create"];
 
@@ -424,7 +440,7 @@ impl Kind {
             namespaced,
             status,
             scale,
-            verbs: ALL,
+            verbs: if plural == "namespaces" { SINGLY } else { ALL },
             custom: None,
         }
     }
@@ -444,6 +460,54 @@ impl Kind {
         self.singular = kind.to_lowercase();
         self.kind = kind.to_owned();
         self
+    }
+
+    /// Under which key an API server keeps an object of the kind in etcd.
+    pub(crate) fn storage_key(&self, object: &Value) -> String {
+        let prefix = match (self.group.as_str(), self.plural.as_str()) {
+            ("", "nodes") => "minions".to_owned(),
+            ("", "services") => "services/specs".to_owned(),
+            ("", "endpoints") => "services/endpoints".to_owned(),
+            ("apiextensions.k8s.io", plural) => format!("apiextensions.k8s.io/{plural}"),
+            (group, plural) if self.custom.is_some() => format!("{group}/{plural}"),
+            (_, plural) => plural.to_owned(),
+        };
+        format!("/registry/{prefix}/{}", object::key_of(object))
+    }
+
+    /// Whether an object of the kind can only be replaced by one that names the revision that it replaces.
+    ///
+    /// Source: the kinds' `AllowUnconditionalUpdate` in `k8s.io/kubernetes/pkg/registry`.
+    pub(crate) fn is_replaced_by_version(&self) -> bool {
+        self.custom.is_some()
+            || matches!(
+                self.plural.as_str(),
+                "customresourcedefinitions"
+                    | "poddisruptionbudgets"
+                    | "csidrivers"
+                    | "csinodes"
+                    | "volumeattachments"
+                    | "leases"
+            )
+    }
+
+    /// Whether deleting an object of the kind answers with it, other than with a `Status`.
+    ///
+    /// Source: the kinds' `ReturnDeletedObject` in `k8s.io/kubernetes/pkg/registry`.
+    pub(crate) fn answers_deletion_with_object(&self) -> bool {
+        self.group == STORAGE
+            || matches!(
+                (self.group.as_str(), self.plural.as_str()),
+                (
+                    "",
+                    "namespaces"
+                        | "persistentvolumes"
+                        | "persistentvolumeclaims"
+                        | "pods"
+                        | "resourcequotas"
+                        | "serviceaccounts"
+                )
+            )
     }
 
     /// What a definition defines, one kind for each version that it serves; nothing before its
@@ -482,7 +546,7 @@ impl Kind {
                 namespaced: text("/spec/scope") == "Namespaced",
                 status: version.pointer("/subresources/status").is_some(),
                 scale: version.pointer("/subresources/scale").is_some(),
-                verbs: ALL,
+                verbs: DEFINED,
                 custom: Some(Custom {
                     schema: version
                         .pointer("/schema/openAPIV3Schema")
@@ -496,6 +560,11 @@ impl Kind {
             })
             .collect()
     }
+}
+
+/// Whether a group is built in, under which every path is known.
+pub(crate) fn is_built_in(group: &str) -> bool {
+    BUILT_IN.iter().any(|kind| kind.0 == group) || REVIEWS.iter().any(|review| review.0 == group)
 }
 
 /// Every kind that the API serves now.

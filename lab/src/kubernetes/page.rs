@@ -8,6 +8,7 @@ use data_encoding::BASE64URL;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::cause::Cause;
 use super::inside::Inside;
 use super::kinds::Kind;
 use super::object::Object;
@@ -118,9 +119,9 @@ fn begin(inside: &Inside, request: &ApiRequest) -> Result<(u64, String), ApiErro
         request.query("resourceVersionMatch"),
     );
     if given.is_empty() && !how.is_empty() {
-        return Err(ApiError::bad_request(
-            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
-        ));
+        let why = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+        let cause = Cause::forbidden("resourceVersionMatch", why);
+        return Err(ApiError::invalid_options("ListOptions", &[cause]));
     }
     if !token.is_empty() {
         if !matches!(given, "" | "0") {
@@ -133,7 +134,12 @@ fn begin(inside: &Inside, request: &ApiRequest) -> Result<(u64, String), ApiErro
         };
         let next = read()
             .filter(|next| next.v == CONTINUE_VERSION)
-            .ok_or_else(|| ApiError::bad_request("continue key is not valid"))?;
+            .ok_or_else(|| {
+                let why = "it is none of this server's";
+                ApiError::bad_request(format!(
+                    "invalid continue token: continue key is not valid: {why}"
+                ))
+            })?;
         let revision = u64::try_from(next.rv).unwrap_or(inside.revision);
         return Ok((revision, next.start));
     }
@@ -142,7 +148,7 @@ fn begin(inside: &Inside, request: &ApiRequest) -> Result<(u64, String), ApiErro
     }
     let revision: u64 = given
         .parse()
-        .map_err(|_| ApiError::bad_request(format!("resourceVersion: Invalid value: {given:?}")))?;
+        .map_err(|_| ApiError::unreadable_version(given))?;
     if revision > inside.revision {
         return Err(ApiError::too_large_version(revision, inside.revision));
     }
@@ -154,7 +160,10 @@ fn begin(inside: &Inside, request: &ApiRequest) -> Result<(u64, String), ApiErro
 
 impl Page {
     /// As a list of the kind. Items of built-in kinds don't repeat what they are.
-    pub(crate) fn view(self, kind: &Kind) -> Value {
+    pub(crate) fn view(mut self, kind: &Kind) -> Value {
+        if kind.custom.is_some() && self.metadata.get("continue").is_none() {
+            self.metadata["continue"] = "".into();
+        }
         let items: Vec<Value> = self
             .items
             .into_iter()

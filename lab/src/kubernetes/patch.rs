@@ -5,11 +5,13 @@
 
 use serde_json::{Map, Value};
 
-use super::schema::{Merge, Place};
+use super::place::{Merge, Place};
 use super::status::ApiError;
 
 const DIRECTIVE: &str = "$patch";
 const DELETE_FROM: &str = "$deleteFromPrimitiveList/";
+/// Before a list's name: its items' order.
+const ORDER: &str = "$setElementOrder/";
 const RETAIN: &str = "$retainKeys";
 
 /// Applies an RFC 6902 patch.
@@ -19,7 +21,7 @@ const RETAIN: &str = "$retainKeys";
 pub(crate) fn json(object: &mut Value, patch: Value) -> Result<(), ApiError> {
     let steps: json_patch::Patch =
         serde_json::from_value(patch).map_err(|e| ApiError::bad_request(e.to_string()))?;
-    json_patch::patch(object, &steps).map_err(|e| ApiError::unprocessable(&e))
+    json_patch::patch(object, &steps).map_err(|_| ApiError::unprocessable())
 }
 
 /// Applies an RFC 7396 patch.
@@ -59,17 +61,31 @@ pub(crate) fn strategic(object: &mut Value, patch: &Value, place: &Place<'_>) {
                 list.retain(|item| !gone.contains(item));
             }
         } else if name.starts_with('$') {
-            // The order of keyed lists, which is no part of what they mean, and directives that were
-            // followed above.
+            // The order of lists, which is looked up with them, and directives that were followed above.
         } else if change.is_null() {
             map.shift_remove(name);
         } else {
-            member(map, name, change, &place.member(name));
+            let order = changes
+                .get(&format!("{ORDER}{name}"))
+                .and_then(Value::as_array);
+            member(
+                map,
+                name,
+                change,
+                order.map(Vec::as_slice),
+                &place.member(name),
+            );
         }
     }
 }
 
-fn member(map: &mut Map<String, Value>, name: &str, change: &Value, place: &Place<'_>) {
+fn member(
+    map: &mut Map<String, Value>,
+    name: &str,
+    change: &Value,
+    order: Option<&[Value]>,
+    place: &Place<'_>,
+) {
     match (change, place.merge(change)) {
         // In a strategic merge, maps are merged even where applying takes them as one.
         (Value::Object(_), _) => {
@@ -85,7 +101,10 @@ fn member(map: &mut Map<String, Value>, name: &str, change: &Value, place: &Plac
                 .entry(name.to_owned())
                 .or_insert_with(|| Value::Array(Vec::new()));
             if let Some(list) = value.as_array_mut() {
+                let before = list.clone();
                 keyed(list, items, &keys, place);
+                let key = |item: &Value| item.get(&keys).cloned();
+                arrange(list, &before, order.unwrap_or(items), key);
             }
         }
         (Value::Array(items), Merge::Set) => {
@@ -93,17 +112,51 @@ fn member(map: &mut Map<String, Value>, name: &str, change: &Value, place: &Plac
                 .entry(name.to_owned())
                 .or_insert_with(|| Value::Array(Vec::new()));
             if let Some(list) = value.as_array_mut() {
+                let before = list.clone();
                 for item in items {
                     if !list.contains(item) {
                         list.push(item.clone());
                     }
                 }
+                arrange(list, &before, order.unwrap_or(items), |item| {
+                    Some(item.clone())
+                });
             }
         }
         _ => {
             map.insert(name.to_owned(), change.clone());
         }
     }
+}
+
+/// Puts a merged list into order: what the patch names as the patch has it, and what else was there before in
+/// between, before the first that it stood before.
+///
+/// Source: `mergeSortedSlice` in `k8s.io/apimachinery/pkg/util/strategicpatch`.
+fn arrange(
+    list: &mut Vec<Value>,
+    before: &[Value],
+    order: &[Value],
+    key: impl Fn(&Value) -> Option<Value>,
+) {
+    let place = |among: &[Value], item: &Value| {
+        let wanted = key(item);
+        among.iter().position(|other| key(other) == wanted)
+    };
+    let (mut named, others): (Vec<Value>, Vec<Value>) = std::mem::take(list)
+        .into_iter()
+        .partition(|item| place(order, item).is_some());
+    named.sort_by_key(|item| place(order, item));
+    let mut named = named.into_iter().peekable();
+    for other in others {
+        let at = place(before, &other);
+        let is_first = |next: &Value| place(before, next).is_none_or(|next| Some(next) < at);
+        while let Some(next) = named.next_if(is_first) {
+            list.push(next);
+        }
+        list.push(other);
+    }
+    list.extend(named);
 }
 
 fn keyed(list: &mut Vec<Value>, items: &[Value], key: &str, place: &Place<'_>) {
@@ -166,6 +219,24 @@ mod tests {
                 json!([{ "name": "a", "image": "2", "args": ["x"] }, { "name": "c", "image": "3" }])
             )
         );
+    }
+
+    #[test]
+    fn a_list_is_in_the_order_that_the_patch_has_or_names() {
+        let container = |name: &str| json!({ "name": name, "image": "1" });
+        let before = || containers(json!([container("a"), container("b"), container("c")]));
+        let names = |object: Value| -> Vec<String> {
+            let all = object["spec"]["template"]["spec"]["containers"].clone();
+            let all = all.as_array().unwrap().iter();
+            all.map(|one| one["name"].as_str().unwrap().to_owned())
+                .collect()
+        };
+        let patch = containers(json!([container("new"), container("c")]));
+        assert_eq!(names(patched(before(), patch)), ["new", "a", "b", "c"]);
+        let mut patch = containers(json!([container("new")]));
+        patch["spec"]["template"]["spec"]["$setElementOrder/containers"] =
+            json!([{ "name": "c" }, { "name": "new" }, { "name": "a" }]);
+        assert_eq!(names(patched(before(), patch)), ["b", "c", "new", "a"]);
     }
 
     #[test]

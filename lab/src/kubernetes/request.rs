@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::Value;
 
+use super::cause::Cause;
 use super::inside::Inside;
 use super::kinds::{self, Kind};
 use super::protobuf;
@@ -144,9 +145,7 @@ impl ApiRequest {
     pub(crate) fn manager(&self) -> Result<&str, ApiError> {
         let given = self.query("fieldManager");
         if given.len() > 128 {
-            return Err(ApiError::bad_request(
-                "fieldManager: Too long: may not be more than 128 bytes",
-            ));
+            return Err(self.wrong_option(Cause::too_long("fieldManager", 128)));
         }
         let by_agent = self.user_agent.split('/').next().unwrap_or_default();
         Ok([given, by_agent, "unknown"]
@@ -163,17 +162,29 @@ impl ApiRequest {
         match self.query("dryRun") {
             "" => Ok(false),
             "All" => Ok(true),
-            other => Err(ApiError::bad_request(format!(
-                "Invalid value: [{other:?}]: supported values: \"All\""
-            ))),
+            other => {
+                let given = format!("[{other:?}]");
+                Err(self.wrong_option(Cause::not_supported_as("dryRun", &given, &["All"])))
+            }
         }
+    }
+
+    /// The refusal of an option that isn't as it has to be.
+    pub(crate) fn wrong_option(&self, cause: Cause) -> ApiError {
+        let options = match self.call.method.as_str() {
+            "POST" => "CreateOptions",
+            "PUT" => "UpdateOptions",
+            "PATCH" => "PatchOptions",
+            _ => "DeleteOptions",
+        };
+        ApiError::invalid_options(options, &[cause])
     }
 
     /// The body as an object. YAML is taken where the content type says so.
     ///
     /// # Errors
     /// If it can't be read.
-    pub(crate) fn body(&self) -> Result<Value, ApiError> {
+    pub(crate) fn body(&self, kind: &str) -> Result<Value, ApiError> {
         let body = &self.call.body;
         let is_yaml = self.media_type().ends_with("yaml");
         if let Ok(value) = serde_json::from_slice(body) {
@@ -181,16 +192,33 @@ impl ApiRequest {
         }
         if is_yaml {
             let text = String::from_utf8_lossy(body);
-            return serde_saphyr::from_str(&text)
-                .map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")));
+            return serde_saphyr::from_str(&text).map_err(|why| {
+                let line = why.location().map_or(0, |at| at.line());
+                ApiError::bad_request(format!(
+                    "error decoding YAML: error converting YAML to JSON: yaml: line {line}: {why}"
+                ))
+            });
         }
         if self.media_type() == "application/vnd.kubernetes.protobuf" {
-            let unknown = || ApiError::unsupported_media_type(&self.content_type);
+            let known = [
+                "application/json",
+                "application/yaml",
+                "application/vnd.kubernetes.protobuf",
+            ];
+            let unknown = || ApiError::unsupported_media_type(&known);
             return protobuf::decode(body).ok_or_else(unknown);
         }
         serde_json::from_slice(body).map_err(|e| {
+            let why = match e.is_eof() {
+                true => "unexpected end of JSON input".to_owned(),
+                false => e.to_string(),
+            };
+            let text = String::from_utf8_lossy(body);
+            let most = 30;
+            let more = if text.len() > most { " ..." } else { "" };
+            let text: String = text.chars().take(most).collect();
             ApiError::bad_request(format!(
-                "the object provided is unrecognized (must be of type json or yaml): {e}"
+                "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {why} ({text}{more})"
             ))
         })
     }
@@ -215,14 +243,22 @@ impl Target {
     /// If the API doesn't serve it, or not under such a path.
     pub(crate) fn kind(&self, inside: &Inside) -> Result<Kind, ApiError> {
         let kind = kinds::find(inside, &self.group, &self.version, &self.plural)
-            .ok_or_else(ApiError::not_served)?;
+            .ok_or_else(|| self.nothing())?;
         let fits = kind.namespaced || self.namespace.is_none();
         // A named object of a kind that has namespaces needs one.
         let is_whole = !kind.namespaced || self.namespace.is_some() || self.name.is_none();
         if fits && is_whole {
             Ok(kind)
         } else {
-            Err(ApiError::not_served())
+            Err(self.nothing())
+        }
+    }
+
+    /// The refusal of a path that leads to no objects.
+    pub(crate) fn nothing(&self) -> ApiError {
+        match kinds::is_built_in(&self.group) {
+            true => ApiError::no_resource(),
+            false => ApiError::not_served(),
         }
     }
 }

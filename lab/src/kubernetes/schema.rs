@@ -1,4 +1,4 @@
-//! What kinds look like: which members there are, and how lists and maps of them are merged.
+//! What kinds look like: which members there are, and of which types.
 //!
 //! Built-in kinds are read into the types of `k8s-openapi`, which come from Kubernetes' own API
 //! description, and written again: so what has the wrong type is refused, and what isn't known is
@@ -48,9 +48,10 @@ pub(crate) fn typed(kind: &Kind, object: Value) -> Result<Typed, String> {
     let mut object = object;
     // A definition's schema has members of these names that are no quantities.
     if kind.kind != "CustomResourceDefinition" {
-        canonical_quantities(&mut object);
+        canonical_quantities(&mut object)?;
     }
-    let before = object.clone();
+    let mut before = object.clone();
+    leave_out_empty(&mut before);
     let after = read_as!(kind, object;
         "Namespace" => core::Namespace,
         "ServiceAccount" => core::ServiceAccount,
@@ -96,7 +97,53 @@ pub(crate) fn typed(kind: &Kind, object: Value) -> Result<Typed, String> {
 
 fn again<T: DeserializeOwned + Serialize>(object: Value) -> Result<Value, String> {
     let read: T = serde_json::from_value(object).map_err(|e| e.to_string())?;
-    serde_json::to_value(read).map_err(|e| e.to_string())
+    let mut written = serde_json::to_value(read).map_err(|e| e.to_string())?;
+    whole(&mut written);
+    leave_out_empty(&mut written);
+    Ok(written)
+}
+
+/// Maps that aren't written where there is nothing in them, other than maps that stand for a type.
+const LEFT_OUT: [&str; 8] = [
+    "annotations",
+    "binaryData",
+    "data",
+    "labels",
+    "matchLabels",
+    "nodeSelector",
+    "parameters",
+    "stringData",
+];
+
+fn leave_out_empty(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|name, value| {
+                let is_empty = value.as_object().is_some_and(Map::is_empty);
+                !(is_empty && LEFT_OUT.contains(&name.as_str()))
+            });
+            map.values_mut().for_each(leave_out_empty);
+        }
+        Value::Array(list) => list.iter_mut().for_each(leave_out_empty),
+        _ => {}
+    }
+}
+
+/// Writes whole numbers as such, as Go does whatever their type.
+fn whole(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let read = number
+                .as_f64()
+                .and_then(|number| format!("{number}").parse::<i64>().ok());
+            if let Some(whole) = read {
+                *value = whole.into();
+            }
+        }
+        Value::Object(map) => map.values_mut().for_each(whole),
+        Value::Array(list) => list.iter_mut().for_each(whole),
+        _ => {}
+    }
 }
 
 /// The members that reading an object has lost.
@@ -143,31 +190,76 @@ const QUANTITIES: [&str; 10] = [
     "overhead",
 ];
 
-fn canonical_quantities(value: &mut Value) {
+fn canonical_quantities(value: &mut Value) -> Result<(), String> {
+    let canonical = |amount: &mut Value| -> Result<(), String> {
+        // Source: `ErrFormatWrong` in `k8s.io/apimachinery/pkg/api/resource`.
+        let why = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+        *amount = quantity::canonical(amount).ok_or(why)?.into();
+        Ok(())
+    };
     match value {
         Value::Object(map) => {
             for (name, value) in map {
                 match value {
                     Value::Object(amounts) if QUANTITIES.contains(&name.as_str()) => {
                         for amount in amounts.values_mut() {
-                            if let Some(text) = quantity::canonical(amount) {
-                                *amount = text.into();
-                            } else {
-                                canonical_quantities(amount);
+                            match amount {
+                                Value::String(_) | Value::Number(_) => canonical(amount)?,
+                                _ => canonical_quantities(amount)?,
                             }
                         }
                     }
-                    _ if matches!(name.as_str(), "sizeLimit" | "divisor") => {
-                        if let Some(text) = quantity::canonical(value) {
-                            *value = text.into();
-                        }
+                    Value::String(_) | Value::Number(_)
+                        if matches!(name.as_str(), "sizeLimit" | "divisor") =>
+                    {
+                        canonical(value)?;
                     }
-                    _ => canonical_quantities(value),
+                    _ => canonical_quantities(value)?,
                 }
             }
+            Ok(())
         }
-        Value::Array(list) => list.iter_mut().for_each(canonical_quantities),
-        _ => {}
+        Value::Array(list) => list.iter_mut().try_for_each(canonical_quantities),
+        _ => Ok(()),
+    }
+}
+
+/// The first member that isn't of the type that a definition's schema gives it, as an API server tells it that
+/// can't merge it.
+///
+/// Source: `validateScalar` and its like in `sigs.k8s.io/structured-merge-diff/typed`.
+pub(crate) fn mistyped(schema: &Value, value: &Value, path: &str) -> Option<String> {
+    let told = |what: &str| {
+        let is = match value {
+            Value::Null => "nil",
+            Value::Bool(_) => "bool",
+            Value::Number(number) if number.is_f64() => "float64",
+            Value::Number(_) => "int64",
+            Value::String(_) => "string",
+            Value::Array(_) => "[]interface {}",
+            Value::Object(_) => "map[string]interface {}",
+        };
+        Some(format!("{path}: expected {what}, got {is}"))
+    };
+    match (schema["type"].as_str(), value) {
+        (_, Value::Null) => None,
+        (Some("integer" | "number"), value) if !value.is_number() => told("numeric (int or float)"),
+        (Some("string"), value) if !value.is_string() => told("string"),
+        (Some("boolean"), value) if !value.is_boolean() => told("boolean"),
+        (Some("array"), value) if !value.is_array() => told("list"),
+        (Some("object"), value) if !value.is_object() => told("map"),
+        (_, Value::Object(map)) => map.iter().find_map(|(name, member)| {
+            let of_member = schema["properties"].get(name);
+            let of_member = of_member.unwrap_or(&schema["additionalProperties"]);
+            mistyped(of_member, member, &format!("{path}.{name}"))
+        }),
+        (_, Value::Array(list)) => {
+            let mut items = list.iter().enumerate();
+            items.find_map(|(index, item)| {
+                mistyped(&schema["items"], item, &format!("{path}[{index}]"))
+            })
+        }
+        _ => None,
     }
 }
 
@@ -245,162 +337,6 @@ fn fill(schema: &Value, value: &mut Value) {
             }
         }
         _ => {}
-    }
-}
-
-/// How a place in an object is merged when it is applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Merge {
-    /// As one value.
-    Atomic,
-    /// Member by member.
-    Granular,
-    /// A list whose items are told apart by these members.
-    Keyed(Vec<String>),
-    /// A list that holds each value once.
-    Set,
-}
-
-/// Where in an object one is, and what is known of the place.
-#[derive(Debug, Clone)]
-pub(crate) struct Place<'s> {
-    /// The names that lead there, without those of list items.
-    path: Vec<String>,
-    /// The schema of the place, for kinds that a definition adds.
-    schema: Option<&'s Value>,
-}
-
-impl<'s> Place<'s> {
-    /// The top of an object.
-    pub(crate) fn top(kind: &'s Kind) -> Self {
-        Self {
-            path: Vec::new(),
-            schema: kind.custom.as_ref().map(|custom| &custom.schema),
-        }
-    }
-
-    /// A member of this place.
-    pub(crate) fn member(&self, name: &str) -> Self {
-        let mut path = self.path.clone();
-        path.push(name.to_owned());
-        let schema = self.schema.and_then(|schema| {
-            schema["properties"]
-                .get(name)
-                .or_else(|| schema.get("additionalProperties"))
-        });
-        let in_metadata = path.first().is_some_and(|first| first == "metadata");
-        Self {
-            path,
-            schema: schema.or(self.schema.filter(|_| !in_metadata).map(|_| &Value::Null)),
-        }
-    }
-
-    /// An item of the list at this place.
-    pub(crate) fn item(&self) -> Self {
-        Self {
-            path: self.path.clone(),
-            schema: self.schema.map(|schema| &schema["items"]),
-        }
-    }
-
-    /// How it is merged.
-    pub(crate) fn merge(&self, value: &Value) -> Merge {
-        let in_metadata = self.path.first().is_some_and(|first| first == "metadata");
-        match (self.schema, value) {
-            (_, Value::Object(_)) if self.path.is_empty() => Merge::Granular,
-            (Some(schema), _) if !in_metadata => by_schema(schema, value),
-            (_, Value::Object(_)) => self.map(),
-            (_, Value::Array(_)) => self.list(),
-            _ => Merge::Atomic,
-        }
-    }
-
-    fn last(&self, back: usize) -> &str {
-        let index = self.path.len().checked_sub(back + 1);
-        index
-            .and_then(|i| self.path.get(i))
-            .map_or("", String::as_str)
-    }
-
-    /// Maps of built-in kinds that are one value: those with `x-kubernetes-map-type: atomic` in
-    /// Kubernetes' API description.
-    fn map(&self) -> Merge {
-        let atomic = match self.last(0) {
-            "selector" | "labelSelector" | "namespaceSelector" | "podSelector" => {
-                // A service's selector is a map of its own, likewise atomic.
-                true
-            }
-            "nodeSelector"
-            | "configMapKeyRef"
-            | "secretKeyRef"
-            | "fieldRef"
-            | "resourceFieldRef"
-            | "secretRef"
-            | "configMapRef"
-            | "scaleTargetRef"
-            | "roleRef"
-            | "claimRef"
-            | "involvedObject"
-            | "dataSource"
-            | "requiredDuringSchedulingIgnoredDuringExecution" => {
-                self.last(0) != "secretRef" || self.last(1) != "envFrom"
-            }
-            _ => false,
-        };
-        if atomic {
-            Merge::Atomic
-        } else {
-            Merge::Granular
-        }
-    }
-
-    /// Lists of built-in kinds, from `x-kubernetes-list-type` and `x-kubernetes-list-map-keys` in
-    /// Kubernetes' API description.
-    fn list(&self) -> Merge {
-        let keyed = |keys: &[&str]| Merge::Keyed(keys.iter().map(|k| (*k).to_owned()).collect());
-        match (self.last(1), self.last(0)) {
-            (_, "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "env") => {
-                keyed(&["name"])
-            }
-            (_, "imagePullSecrets" | "schedulingGates" | "resourceClaims") => keyed(&["name"]),
-            ("", "secrets") => keyed(&["name"]),
-            ("resources", "claims") => keyed(&["name"]),
-            ("containers" | "initContainers" | "ephemeralContainers", "ports") => {
-                keyed(&["containerPort", "protocol"])
-            }
-            ("spec", "ports") => keyed(&["port", "protocol"]),
-            (_, "volumeMounts") => keyed(&["mountPath"]),
-            (_, "volumeDevices") => keyed(&["devicePath"]),
-            (_, "hostAliases") => keyed(&["ip"]),
-            (_, "topologySpreadConstraints") => keyed(&["topologyKey", "whenUnsatisfiable"]),
-            (_, "conditions") => keyed(&["type"]),
-            ("status", "addresses") => keyed(&["type"]),
-            ("metadata", "ownerReferences") => keyed(&["uid"]),
-            ("metadata", "finalizers") | ("status", "podIPs") => Merge::Set,
-            _ => Merge::Atomic,
-        }
-    }
-}
-
-fn by_schema(schema: &Value, value: &Value) -> Merge {
-    match value {
-        Value::Object(_) if schema["x-kubernetes-map-type"] == "atomic" => Merge::Atomic,
-        Value::Object(_) => Merge::Granular,
-        Value::Array(_) => match schema["x-kubernetes-list-type"].as_str() {
-            Some("map") => {
-                let keys = schema["x-kubernetes-list-map-keys"].as_array();
-                Merge::Keyed(
-                    keys.into_iter()
-                        .flatten()
-                        .filter_map(Value::as_str)
-                        .map(str::to_owned)
-                        .collect(),
-                )
-            }
-            Some("set") => Merge::Set,
-            _ => Merge::Atomic,
-        },
-        _ => Merge::Atomic,
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::object::Object;
 use super::status::ApiError;
+use super::validate;
 
 /// What a label must be like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,9 +214,13 @@ fn field_selector(text: &str, supported: &[&str]) -> Result<Vec<(String, String,
             if !["metadata.name", "metadata.namespace"].contains(&path)
                 && !supported.contains(&path)
             {
-                return Err(ApiError::bad_request(format!(
-                    "field label not supported: {path}"
-                )));
+                return Err(ApiError::bad_request(if supported.is_empty() {
+                    format!(
+                        "{path:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+                    )
+                } else {
+                    format!("field label not supported: {path}")
+                }));
             }
             Ok((path.to_owned(), value.trim().to_owned(), unlike))
         })
@@ -227,7 +232,11 @@ fn label_selector(text: &str) -> Result<Vec<Requirement>, String> {
         .into_iter()
         .map(str::trim)
         .filter(|part| !part.is_empty())
-        .map(requirement)
+        .map(|part| {
+            let requirement = requirement(part)?;
+            validate::label_selector(&requirement.key, &requirement.values)?;
+            Ok(requirement)
+        })
         .collect()
 }
 
@@ -255,7 +264,7 @@ fn requirement(text: &str) -> Result<Requirement, String> {
             .trim()
             .strip_prefix('(')
             .and_then(|r| r.strip_suffix(')'))
-            .ok_or_else(|| format!("found '{}', expected: '('", rest.trim()))?;
+            .ok_or_else(|| format!("found '{}' expected: '('", rest.trim()))?;
         Ok(Requirement {
             key: key.trim().to_owned(),
             operator,

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::apply::Manager;
 use super::authorize::{self, Action, User};
+use super::cause::Cause;
 use super::facts::Facts;
 use super::inside::Inside;
-use super::kinds::Kind;
+use super::kinds::{self, Kind};
 use super::object::{self, Object};
 use super::request::{ApiRequest, Path, Target};
 use super::status::{self, ApiError};
@@ -91,8 +92,14 @@ fn plain(here: &Here<'_>, user: &User, request: &ApiRequest, segments: &[String]
         return Ok(Reply::Text("ok".to_owned()));
     }
     let (content_type, body) =
-        discovery::answer(here.inside, here.facts, segments, &request.accept)
-            .ok_or_else(ApiError::not_served)?;
+        discovery::answer(here.inside, here.facts, segments, &request.accept).ok_or_else(|| {
+            let names: Vec<&str> = segments.iter().map(String::as_str).collect();
+            match names.as_slice() {
+                ["api", _, ..] => ApiError::no_resource(),
+                ["apis", group, _, ..] if kinds::is_built_in(group) => ApiError::no_resource(),
+                _ => ApiError::not_served(),
+            }
+        })?;
     Ok(Reply::Object {
         status: StatusCode::OK,
         content_type,
@@ -126,7 +133,7 @@ fn objects(here: &mut Here<'_>, user: &User, request: &ApiRequest, target: &Targ
     }
     let kind = kind?;
     if kind.is_review() {
-        let body = request.body()?;
+        let body = request.body(&kind.kind)?;
         return authorize::review(here.inside, user, &kind.kind, &body)
             .map(|answer| Reply::Object {
                 status: StatusCode::CREATED,
@@ -134,7 +141,7 @@ fn objects(here: &mut Here<'_>, user: &User, request: &ApiRequest, target: &Targ
                 body: answer,
                 warnings: Vec::new(),
             })
-            .ok_or_else(ApiError::not_served);
+            .ok_or_else(|| target.nothing());
     }
     match (&target.name, target.subresource.as_deref()) {
         (Some(name), Some(subresource)) => {
@@ -154,8 +161,11 @@ fn writing<'a>(
 ) -> Result<Writing<'a>, ApiError> {
     let validation = request.query("fieldValidation");
     if !matches!(validation, "" | "Strict" | "Warn" | "Ignore") {
-        return Err(ApiError::bad_request(format!(
-            "fieldValidation: Unsupported value: {validation:?}: supported values: \"Ignore\", \"Strict\", \"Warn\""
+        let known = ["Ignore", "Strict", "Warn"];
+        return Err(request.wrong_option(Cause::not_supported(
+            "fieldValidation",
+            validation,
+            &known,
         )));
     }
     Ok(Writing {
@@ -184,12 +194,12 @@ fn one(
         "get" => {
             let object = get(here, target, kind, name)?;
             Ok(Reply::ok(match table::wanted(&request.accept) {
-                true => table::render(kind, &[object], &json!({}), here.now),
+                true => table::of_one(kind, object, here.now),
                 false => as_version(kind, object),
             }))
         }
         "update" => {
-            let body = request.body()?;
+            let body = request.body(&kind.kind)?;
             let writing = writing(here, request, target, kind, None)?;
             finish(kind, writing.update(here.inside, name, body)?)
         }
@@ -224,7 +234,11 @@ fn as_version(kind: &Kind, mut object: Value) -> Value {
 }
 
 fn patch(request: &ApiRequest, kind: &Kind) -> Result<Patch, ApiError> {
-    let body = request.body()?;
+    if !request.is_apply() && !request.query("force").is_empty() {
+        let why = "may not be specified for non-apply patch";
+        return Err(request.wrong_option(Cause::forbidden("force", why)));
+    }
+    let body = request.body(&kind.kind)?;
     match request.media_type() {
         "application/json-patch+json" => Ok(Patch::Json(body)),
         "application/merge-patch+json" => Ok(Patch::Merge(body)),
@@ -233,18 +247,20 @@ fn patch(request: &ApiRequest, kind: &Kind) -> Result<Patch, ApiError> {
         }
         "application/apply-patch+yaml" => {
             if request.query("fieldManager").is_empty() {
-                return Err(ApiError::any(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    "Invalid",
-                    "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch",
-                ));
+                let why = "is required for apply patch";
+                return Err(request.wrong_option(Cause::required("fieldManager", why)));
             }
             Ok(Patch::Apply {
                 object: body,
                 force: request.flag("force"),
             })
         }
-        other => Err(ApiError::unsupported_media_type(other)),
+        _ if kind.custom.is_none() => Err(ApiError::unsupported_patch()),
+        _ => Err(ApiError::unsupported_media_type(&[
+            "application/json-patch+json",
+            "application/merge-patch+json",
+            "application/apply-patch+yaml",
+        ])),
     }
 }
 
@@ -252,13 +268,19 @@ fn deletion(request: &ApiRequest) -> Result<(Deletion, Value), ApiError> {
     let body = if request.call.body.is_empty() {
         json!({})
     } else {
-        request.body()?
+        request.body("DeleteOptions")?
     };
     let text = |name: &str| match request.query(name) {
         "" => body[name].as_str().unwrap_or_default().to_owned(),
         given => given.to_owned(),
     };
     let mut propagation = text("propagationPolicy");
+    let known = ["Foreground", "Background", "Orphan"];
+    if !propagation.is_empty() && !known.contains(&propagation.as_str()) {
+        let known = [known.as_slice(), &["nil"]].concat();
+        let cause = Cause::not_supported("propagationPolicy", &propagation, &known);
+        return Err(ApiError::invalid_options("DeleteOptions", &[cause]));
+    }
     if request.query("orphanDependents") == "true" || body["orphanDependents"] == true {
         propagation = "Orphan".to_owned();
     }
@@ -289,21 +311,25 @@ fn delete(
         if let Some(wanted) = body["preconditions"][member].as_str()
             && wanted != has
         {
-            let why = format!(
-                "Precondition failed: {told} in precondition: {wanted}, {told} in object meta: {has}"
-            );
-            return Err(ApiError::conflict(kind, name, &why));
+            return Err(ApiError::precondition(kind, name, told, wanted, has));
         }
     }
     protect_namespace(kind, name)?;
     if request.is_dry_run()? || body.list("/dryRun").iter().any(|d| d == "All") {
-        return Ok(Reply::ok(as_version(kind, there)));
+        let left = write::deleting(kind, &there, &options, here.now);
+        return Ok(deleted(kind, &there, left));
     }
     let left = write::delete(here.inside, kind, &there, &options, here.now);
-    Ok(Reply::ok(match left {
+    Ok(deleted(kind, &there, left))
+}
+
+/// What deleting answers: what is left of the object, or that it is gone.
+fn deleted(kind: &Kind, there: &Value, left: Option<Value>) -> Reply {
+    Reply::ok(match left {
         Some(object) => as_version(kind, object),
-        None => status::deleted(kind, name, there.uid()),
-    }))
+        None if kind.answers_deletion_with_object() => as_version(kind, there.clone()),
+        None => status::deleted(kind, there.name(), there.uid()),
+    })
 }
 
 /// Admission plugin `NamespaceLifecycle`.
@@ -334,7 +360,7 @@ fn many(here: &mut Here<'_>, request: &ApiRequest, target: &Target, kind: &Kind)
             if kind.namespaced && target.namespace.is_none() {
                 return Err(ApiError::method_not_allowed());
             }
-            let body = request.body()?;
+            let body = request.body(&kind.kind)?;
             let writing = writing(here, request, target, kind, None)?;
             finish(kind, writing.create(here.inside, body)?)
         }
@@ -354,10 +380,9 @@ fn many(here: &mut Here<'_>, request: &ApiRequest, target: &Target, kind: &Kind)
             for object in all.iter().filter(|_| !dry) {
                 write::delete(here.inside, kind, object, &options, here.now);
             }
-            Ok(Reply::ok(json!({
-                "kind": format!("{}List", kind.kind), "apiVersion": kind.api_version(),
-                "metadata": { "resourceVersion": here.inside.revision.to_string() }, "items": all,
-            })))
+            let metadata = json!({ "resourceVersion": here.inside.revision.to_string() });
+            let items = all;
+            Ok(Reply::ok(page::Page { items, metadata }.view(kind)))
         }
         _ => Err(ApiError::method_not_allowed()),
     }
@@ -386,7 +411,7 @@ fn subresource(
         (_, "status", _) if kind.status => match verb {
             "get" => Ok(Reply::ok(as_version(kind, there))),
             "update" => {
-                let body = request.body()?;
+                let body = request.body(&kind.kind)?;
                 let writing = writing(here, request, target, kind, Some("status"))?;
                 finish(kind, writing.update(here.inside, name, body)?)
             }
@@ -401,7 +426,7 @@ fn subresource(
         ("pods", "log", "get") => logs::read(here.inside, request, &there).map(Reply::Text),
         ("pods", "eviction", "create") => evict(here, request, kind, &there),
         ("pods", "binding", "create") => {
-            let body = request.body()?;
+            let body = request.body(&kind.kind)?;
             let node = body.text("/target/name").to_owned();
             if !there.text("/spec/nodeName").is_empty() {
                 let why = format!(
@@ -419,7 +444,7 @@ fn subresource(
             })
         }
         ("serviceaccounts", "token", "create") => {
-            let body = request.body()?;
+            let body = request.body(&kind.kind)?;
             let seconds = body.number("/spec/expirationSeconds").unwrap_or(3600);
             let until = here
                 .now
@@ -433,7 +458,7 @@ fn subresource(
             })
         }
         ("namespaces", "finalize", "update") => {
-            let body = request.body()?;
+            let body = request.body(&kind.kind)?;
             let finalizers = body["spec"]["finalizers"].clone();
             let changed = here.inside.change("namespaces", None, name, |namespace| {
                 namespace["spec"]["finalizers"] = finalizers;
@@ -442,7 +467,8 @@ fn subresource(
                 .map(|namespace| Reply::ok(Arc::unwrap_or_clone(namespace)))
                 .ok_or_else(|| ApiError::not_found(kind, name))
         }
-        _ => Err(ApiError::not_served()),
+        _ if kind.custom.is_some() => Err(ApiError::not_found(kind, name)),
+        _ => Err(target.nothing()),
     }
 }
 
@@ -459,7 +485,7 @@ fn scale(
             .iter()
             .map(|(k, v)| format!("{k}={v}"))
             .collect();
-        json!({
+        let mut scale = json!({
             "kind": "Scale", "apiVersion": "autoscaling/v1",
             "metadata": {
                 "name": object.name(), "namespace": object.namespace(), "uid": object.uid(),
@@ -467,15 +493,22 @@ fn scale(
                 "creationTimestamp": object["metadata"]["creationTimestamp"],
             },
             "spec": { "replicas": object.number("/spec/replicas").unwrap_or(0) },
-            "status": { "replicas": object.number("/status/replicas").unwrap_or(0), "selector": selector.join(",") },
-        })
+            "status": { "replicas": object.number("/status/replicas").unwrap_or(0) },
+        });
+        if kind.custom.is_none() {
+            scale["status"]["selector"] = selector.join(",").into();
+        }
+        scale
     };
     let wanted = match request.verb(target) {
+        "get" if kind.custom.is_some() && there.number("/spec/replicas").is_none() => {
+            return Err(ApiError::no_replicas());
+        }
         "get" => return Ok(Reply::ok(view(there))),
-        "update" => request.body()?,
+        "update" => request.body(&kind.kind)?,
         "patch" => {
             let mut scale = view(there);
-            super::patch::merge(&mut scale, &request.body()?);
+            super::patch::merge(&mut scale, &request.body(&kind.kind)?);
             scale
         }
         _ => return Err(ApiError::method_not_allowed()),
@@ -494,7 +527,7 @@ fn scale(
 
 /// Deletes a pod, unless a budget keeps it.
 fn evict(here: &mut Here<'_>, request: &ApiRequest, kind: &Kind, pod: &Value) -> Answer {
-    let body = request.body()?;
+    let body = request.body(&kind.kind)?;
     if let Some(budget) = budgets::keeping(here.inside, pod) {
         return Err(ApiError::disruption_budget(
             &budget.name,

@@ -5,6 +5,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::cause::{self, Cause};
 use super::kinds::Kind;
 
 /// What is said of a path that leads nowhere.
@@ -21,106 +22,6 @@ pub(crate) struct ApiError {
     pub(crate) retry_after: Option<u64>,
     /// Where a list may go on all the same.
     goes_on: Option<String>,
-}
-
-/// One thing that is wrong with an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cause {
-    reason: &'static str,
-    message: String,
-    field: String,
-}
-
-impl Cause {
-    /// A value that may not be there. `value` is shown as it is.
-    pub(crate) fn invalid(field: &str, value: &Value, why: &str) -> Self {
-        Self {
-            reason: "FieldValueInvalid",
-            message: format!("Invalid value: {value}: {why}"),
-            field: field.to_owned(),
-        }
-    }
-
-    /// A value that must be there.
-    pub(crate) fn required(field: &str, why: &str) -> Self {
-        let message = if why.is_empty() {
-            "Required value".to_owned()
-        } else {
-            format!("Required value: {why}")
-        };
-        Self {
-            reason: "FieldValueRequired",
-            message,
-            field: field.to_owned(),
-        }
-    }
-
-    /// A value that may not be given or changed.
-    pub(crate) fn forbidden(field: &str, why: &str) -> Self {
-        Self {
-            reason: "FieldValueForbidden",
-            message: format!("Forbidden: {why}"),
-            field: field.to_owned(),
-        }
-    }
-
-    /// A value that isn't one of those that are known.
-    pub(crate) fn not_supported(field: &str, value: &str, known: &[&str]) -> Self {
-        let known: Vec<_> = known.iter().map(|k| format!("{k:?}")).collect();
-        Self {
-            reason: "FieldValueNotSupported",
-            message: format!(
-                "Unsupported value: {value:?}: supported values: {}",
-                known.join(", ")
-            ),
-            field: field.to_owned(),
-        }
-    }
-
-    /// A value that stands there already.
-    pub(crate) fn duplicate(field: &str, value: &Value) -> Self {
-        Self {
-            reason: "FieldValueDuplicate",
-            message: format!("Duplicate value: {value}"),
-            field: field.to_owned(),
-        }
-    }
-
-    /// A text that is too long.
-    pub(crate) fn too_long(field: &str, most: u64) -> Self {
-        Self {
-            reason: "FieldValueTooLong",
-            message: format!("Too long: may not be more than {most} bytes"),
-            field: field.to_owned(),
-        }
-    }
-
-    /// More values than there may be.
-    pub(crate) fn too_many(field: &str, count: usize, most: u64) -> Self {
-        Self {
-            reason: "FieldValueTooMany",
-            message: format!("Too many: {count}: must have at most {most} items"),
-            field: field.to_owned(),
-        }
-    }
-
-    /// A field that another manager owns.
-    pub(crate) fn conflict(manager: &str, field: &str) -> Self {
-        Self {
-            reason: "FieldManagerConflict",
-            message: format!("conflict with {manager}"),
-            field: field.to_owned(),
-        }
-    }
-
-    /// The field and what is wrong with it.
-    pub(crate) fn told(&self) -> String {
-        format!("{}: {}", self.field, self.message)
-    }
-
-    fn view(&self) -> Value {
-        json!({ "reason": self.reason, "message": self.message, "field": self.field })
-    }
 }
 
 impl ApiError {
@@ -197,6 +98,66 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "", NOT_SERVED)
     }
 
+    /// A version of built-in kinds has no such path.
+    pub(crate) fn no_resource() -> Self {
+        let message = "the server could not find the requested resource";
+        Self::new(StatusCode::NOT_FOUND, "NotFound", message).about_nothing()
+    }
+
+    /// The options of a request aren't what they have to be. `options` is their kind.
+    pub(crate) fn invalid_options(options: &str, causes: &[Cause]) -> Self {
+        let message = format!(
+            "{options}.meta.k8s.io \"\" is invalid: {}",
+            cause::told(causes)
+        );
+        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message);
+        let causes: Vec<Value> = causes.iter().map(Cause::view).collect();
+        *error.details = json!({ "group": "meta.k8s.io", "kind": options, "causes": causes });
+        error
+    }
+
+    /// What a patch makes of an object can't be read as one of its kind; says why.
+    pub(crate) fn of_patched(self, patched: &str) -> Self {
+        let Some((_, why)) = self.message.split_once(" cannot be handled as a ") else {
+            return self;
+        };
+        let why = why.split_once(": ").map_or(why, |(_, why)| why);
+        let cause = Cause::invalid("patch", &patched.into(), why);
+        let message = format!(" \"\" is invalid: {}", cause.told());
+        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message);
+        *error.details = json!({ "causes": [cause.view()] });
+        error
+    }
+
+    /// An object isn't the one that is to be deleted. `what` is the name of its property that is another.
+    pub(crate) fn precondition(
+        kind: &Kind,
+        name: &str,
+        what: &str,
+        wanted: &str,
+        has: &str,
+    ) -> Self {
+        let ended = match what {
+            "UID" => "The object might have been deleted and then recreated",
+            _ => "The object might have been modified",
+        };
+        let of = match kind.group.as_str() {
+            "" => kind.kind.clone(),
+            group => format!("{}.{group}", kind.kind),
+        };
+        let message = format!(
+            "Operation cannot be fulfilled on {of} {name:?}: the {what} in the precondition ({wanted}) does not match the {what} in record ({has}). {ended}"
+        );
+        let mut error = Self::new(StatusCode::CONFLICT, "Conflict", message).about(kind, name);
+        error.details["kind"] = kind.kind.as_str().into();
+        error
+    }
+
+    fn about_nothing(mut self) -> Self {
+        *self.details = json!({});
+        self
+    }
+
     /// What is answered in the place of a `Status`, if anything is.
     pub(crate) fn text(&self) -> Option<&str> {
         (self.code == StatusCode::NOT_FOUND && self.message == NOT_SERVED).then_some(NOT_SERVED)
@@ -207,8 +168,13 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "NotFound", message).about(kind, name)
     }
 
-    pub(crate) fn already_exists(kind: &Kind, name: &str) -> Self {
-        let message = format!("{} {name:?} already exists", kind.qualified());
+    pub(crate) fn already_exists(kind: &Kind, name: &str, is_going: bool) -> Self {
+        let going = if is_going {
+            "object is being deleted: "
+        } else {
+            ""
+        };
+        let message = format!("{going}{} {name:?} already exists", kind.qualified());
         Self::new(StatusCode::CONFLICT, "AlreadyExists", message).about(kind, name)
     }
 
@@ -253,11 +219,7 @@ impl ApiError {
 
     /// The object isn't what its kind asks for.
     pub(crate) fn invalid(kind: &Kind, name: &str, causes: &[Cause]) -> Self {
-        let told: Vec<_> = causes.iter().map(Cause::told).collect();
-        let told = match told.as_slice() {
-            [one] => one.clone(),
-            many => format!("[{}]", many.join(", ")),
-        };
+        let told = cause::told(causes);
         let qualified = if kind.group.is_empty() {
             kind.kind.clone()
         } else {
@@ -283,14 +245,10 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
     }
 
-    /// A patch fits its kind of patch and not the object.
-    pub(crate) fn unprocessable(cause: &dyn std::fmt::Display) -> Self {
+    /// A patch fits its kind of patch and not the object. Why, isn't told.
+    pub(crate) fn unprocessable() -> Self {
         let message = "the server rejected our request due to an error in our request";
-        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message);
-        *error.details = json!({ "causes": [{
-            "reason": "UnexpectedServerResponse", "message": cause.to_string(),
-        }]});
-        error
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message).about_nothing()
     }
 
     /// What is asked for is of a future that the server hasn't seen.
@@ -310,6 +268,15 @@ impl ApiError {
         self
     }
 
+    /// What is asked for is of no revision. Not even that is told as a bad request: a real API server's storage
+    /// refuses it, which its handlers don't expect.
+    pub(crate) fn unreadable_version(given: &str) -> Self {
+        let message = format!(
+            "resourceVersion: Invalid value: {given:?}: strconv.ParseUint: parsing {given:?}: invalid syntax"
+        );
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
+    }
+
     /// What was asked for is no longer remembered.
     pub(crate) fn expired(message: impl Into<String>) -> Self {
         Self::new(StatusCode::GONE, "Expired", message)
@@ -321,16 +288,61 @@ impl ApiError {
             "MethodNotAllowed",
             "the server does not allow this method on the requested resource",
         )
+        .about_nothing()
     }
 
-    pub(crate) fn unsupported_media_type(given: &str) -> Self {
+    /// A built-in kind takes no such patch.
+    pub(crate) fn unsupported_patch() -> Self {
+        let message = "415: Unsupported Media Type";
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UnsupportedMediaType",
-            format!(
-                "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml; not {given}"
-            ),
+            message,
         )
+        .about_nothing()
+    }
+
+    /// A body can't be read that says that it is something other than these.
+    pub(crate) fn unsupported_media_type(known: &[&str]) -> Self {
+        let message = format!(
+            "the body of the request was in an unknown format - accepted media types include: {}",
+            known.join(", ")
+        );
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UnsupportedMediaType",
+            message,
+        )
+    }
+
+    /// An object that can only be replaced by one that names the revision that it replaces, doesn't.
+    pub(crate) fn no_version(kind: &Kind, name: &str) -> Self {
+        let why = "must be specified for an update";
+        let cause = Cause::invalid("metadata.resourceVersion", &0.into(), why);
+        let mut error = Self::invalid(kind, name, &[cause]);
+        let of = format!("{}.{}", kind.kind, kind.group);
+        error.message = error.message.replacen(&of, &kind.qualified(), 1);
+        error.details["kind"] = kind.plural.as_str().into();
+        error
+    }
+
+    /// The object says that it is of another kind. `cause` says which there is.
+    pub(crate) fn of_another_kind(kind: &Kind, named: &str, name: &str) -> Self {
+        let why = format!("must be {}", kind.kind);
+        let cause = Cause::invalid("kind", &named.into(), &why);
+        let other = Kind {
+            kind: named.to_owned(),
+            ..kind.clone()
+        };
+        Self::invalid(&other, name, &[cause])
+    }
+
+    /// A size that an object doesn't have.
+    pub(crate) fn no_replicas() -> Self {
+        let why = "the spec replicas field \".spec.replicas\" does not exist";
+        let mut error = Self::internal(&why);
+        *error.details = json!({ "causes": [{ "message": why }] });
+        error
     }
 
     /// A budget lets no pod go.

@@ -8,7 +8,7 @@ use super::object::Object;
 use super::schema::members;
 
 /// A column: its heading and what it shows of an object.
-type Column = (&'static str, fn(&Value) -> String);
+type Column = (&'static str, fn(&Value) -> Value);
 
 /// Whether a client prefers a table.
 pub(crate) fn wanted(accept: &str) -> bool {
@@ -18,27 +18,49 @@ pub(crate) fn wanted(accept: &str) -> bool {
         .is_some_and(|first| first.contains("as=Table") && first.contains("v=v1;"))
 }
 
+/// One object as a table.
+pub(crate) fn of_one(kind: &Kind, object: Value, now: Timestamp) -> Value {
+    let metadata = json!({ "resourceVersion": object["metadata"]["resourceVersion"] });
+    render(kind, &[object], &metadata, now)
+}
+
 /// Objects as a table. What is in them besides the columns is their metadata.
 pub(crate) fn render(kind: &Kind, objects: &[Value], metadata: &Value, now: Timestamp) -> Value {
     let columns = columns(kind);
-    let mut headings = vec![heading("Name", "name")];
-    headings.extend(columns.iter().map(|(name, _)| heading(name, "")));
-    let custom: Vec<(&str, &str)> = kind
+    let mut headings = vec![heading("Name", "string", "name")];
+    headings.extend(columns.iter().map(|(name, _)| heading(name, "string", "")));
+    let custom: Vec<(&str, &str, &str)> = kind
         .custom
         .iter()
         .flat_map(|custom| &custom.columns)
-        .map(|column| (column.text("/name"), column.text("/jsonPath")))
-        .filter(|(name, _)| *name != "Age")
+        .map(|column| {
+            let text = |member: &str| column[member].as_str().unwrap_or_default();
+            (text("name"), text("type"), text("jsonPath"))
+        })
         .collect();
-    headings.extend(custom.iter().map(|(name, _)| heading(name, "")));
-    headings.push(heading("Age", ""));
+    // Who defines columns, defines all of them.
+    let with_age = custom.is_empty();
+    headings.extend(custom.iter().map(|(name, of, _)| heading(name, of, "")));
+    if with_age {
+        let of = if kind.custom.is_some() {
+            "date"
+        } else {
+            "string"
+        };
+        headings.push(heading("Age", of, ""));
+    }
     let rows: Vec<Value> = objects
         .iter()
         .map(|object| {
             let mut cells = vec![Value::from(object.name())];
-            cells.extend(columns.iter().map(|(_, show)| show(object).into()));
-            cells.extend(custom.iter().map(|(_, path)| at(object, path).into()));
-            cells.push(age(object, now).into());
+            cells.extend(columns.iter().map(|(_, show)| show(object)));
+            cells.extend(custom.iter().map(|(_, _, path)| match *path {
+                ".metadata.creationTimestamp" => age(object, now).into(),
+                path => at(object, path).into(),
+            }));
+            if with_age {
+                cells.push(age(object, now).into());
+            }
             json!({
                 "cells": cells,
                 "object": {
@@ -54,8 +76,8 @@ pub(crate) fn render(kind: &Kind, objects: &[Value], metadata: &Value, now: Time
     })
 }
 
-fn heading(name: &str, format: &str) -> Value {
-    json!({ "name": name, "type": "string", "format": format, "description": "", "priority": 0 })
+fn heading(name: &str, of: &str, format: &str) -> Value {
+    json!({ "name": name, "type": of, "format": format, "description": "", "priority": 0 })
 }
 
 /// What a definition's column shows: the simple form of a JSON path, members only.
@@ -91,12 +113,12 @@ fn number(object: &Value, pointer: &str) -> i64 {
 /// The columns between name and age.
 fn columns(kind: &Kind) -> Vec<Column> {
     match kind.qualified().as_str() {
-        "namespaces" => vec![("Status", |o| o.text("/status/phase").to_owned())],
+        "namespaces" => vec![("Status", |o| o.text("/status/phase").into())],
         "pods" => vec![
             ("Ready", |o| {
                 let all = o.list("/status/containerStatuses");
                 let ready = all.iter().filter(|c| c["ready"] == true).count();
-                format!("{ready}/{}", o.list("/spec/containers").len())
+                format!("{ready}/{}", o.list("/spec/containers").len()).into()
             }),
             ("Status", pod_status),
             ("Restarts", |o| {
@@ -104,6 +126,7 @@ fn columns(kind: &Kind) -> Vec<Column> {
                 all.map(|c| number(c, "/restartCount"))
                     .sum::<i64>()
                     .to_string()
+                    .into()
             }),
         ],
         "nodes" => vec![
@@ -118,10 +141,11 @@ fn columns(kind: &Kind) -> Vec<Column> {
                     "{ready}{}",
                     if cordoned { ",SchedulingDisabled" } else { "" }
                 )
+                .into()
             }),
-            ("Roles", |_| "<none>".to_owned()),
+            ("Roles", |_| "<none>".into()),
             ("Version", |o| {
-                o.text("/status/nodeInfo/kubeletVersion").to_owned()
+                o.text("/status/nodeInfo/kubeletVersion").into()
             }),
         ],
         "deployments.apps" => vec![
@@ -131,58 +155,54 @@ fn columns(kind: &Kind) -> Vec<Column> {
                     number(o, "/status/readyReplicas"),
                     number(o, "/spec/replicas")
                 )
+                .into()
             }),
             ("Up-to-date", |o| {
-                number(o, "/status/updatedReplicas").to_string()
+                number(o, "/status/updatedReplicas").into()
             }),
             ("Available", |o| {
-                number(o, "/status/availableReplicas").to_string()
+                number(o, "/status/availableReplicas").into()
             }),
         ],
         "daemonsets.apps" => vec![
             ("Desired", |o| {
-                number(o, "/status/desiredNumberScheduled").to_string()
+                number(o, "/status/desiredNumberScheduled").into()
             }),
             ("Current", |o| {
-                number(o, "/status/currentNumberScheduled").to_string()
+                number(o, "/status/currentNumberScheduled").into()
             }),
-            ("Ready", |o| number(o, "/status/numberReady").to_string()),
+            ("Ready", |o| number(o, "/status/numberReady").into()),
             ("Up-to-date", |o| {
-                number(o, "/status/updatedNumberScheduled").to_string()
+                number(o, "/status/updatedNumberScheduled").into()
             }),
-            ("Available", |o| {
-                number(o, "/status/numberAvailable").to_string()
-            }),
+            ("Available", |o| number(o, "/status/numberAvailable").into()),
         ],
         "persistentvolumeclaims" => vec![
-            ("Status", |o| o.text("/status/phase").to_owned()),
-            ("Volume", |o| o.text("/spec/volumeName").to_owned()),
-            ("Capacity", |o| {
-                o.text("/status/capacity/storage").to_owned()
-            }),
-            ("StorageClass", |o| {
-                o.text("/spec/storageClassName").to_owned()
-            }),
+            ("Status", |o| o.text("/status/phase").into()),
+            ("Volume", |o| o.text("/spec/volumeName").into()),
+            ("Capacity", |o| o.text("/status/capacity/storage").into()),
+            ("StorageClass", |o| o.text("/spec/storageClassName").into()),
         ],
         "storageclasses.storage.k8s.io" => vec![
-            ("Provisioner", |o| o.text("/provisioner").to_owned()),
-            ("ReclaimPolicy", |o| o.text("/reclaimPolicy").to_owned()),
-            ("VolumeBindingMode", |o| {
-                o.text("/volumeBindingMode").to_owned()
+            ("Provisioner", |o| o.text("/provisioner").into()),
+            ("ReclaimPolicy", |o| o.text("/reclaimPolicy").into()),
+            ("VolumeBindingMode", |o| o.text("/volumeBindingMode").into()),
+            ("AllowVolumeExpansion", |o| {
+                (o["allowVolumeExpansion"] == true).into()
             }),
         ],
         "configmaps" => vec![("Data", |o| {
             let data = members(&o["data"]).chain(members(&o["binaryData"]));
-            data.count().to_string()
+            data.count().into()
         })],
         "secrets" => vec![
-            ("Type", |o| o.text("/type").to_owned()),
-            ("Data", |o| members(&o["data"]).count().to_string()),
+            ("Type", |o| o.text("/type").into()),
+            ("Data", |o| members(&o["data"]).count().into()),
         ],
         "replicasets.apps" => vec![
-            ("Desired", |o| number(o, "/spec/replicas").to_string()),
-            ("Current", |o| number(o, "/status/replicas").to_string()),
-            ("Ready", |o| number(o, "/status/readyReplicas").to_string()),
+            ("Desired", |o| number(o, "/spec/replicas").into()),
+            ("Current", |o| number(o, "/status/replicas").into()),
+            ("Ready", |o| number(o, "/status/readyReplicas").into()),
         ],
         "jobs.batch" => vec![("Completions", |o| {
             format!(
@@ -190,21 +210,22 @@ fn columns(kind: &Kind) -> Vec<Column> {
                 number(o, "/status/succeeded"),
                 number(o, "/spec/completions")
             )
+            .into()
         })],
         _ => Vec::new(),
     }
 }
 
-fn pod_status(pod: &Value) -> String {
+fn pod_status(pod: &Value) -> Value {
     if pod.is_going() {
-        return "Terminating".to_owned();
+        return "Terminating".into();
     }
     for status in pod.list("/status/containerStatuses") {
         for reason in ["/state/waiting/reason", "/state/terminated/reason"] {
             if !status.text(reason).is_empty() {
-                return status.text(reason).to_owned();
+                return status.text(reason).into();
             }
         }
     }
-    pod.text("/status/phase").to_owned()
+    pod.text("/status/phase").into()
 }

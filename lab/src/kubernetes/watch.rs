@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::cause::Cause;
 use super::inside::Inside;
 use super::kinds::Kind;
 use super::object::Object;
@@ -53,18 +54,16 @@ impl Watch {
         let given = request.query("resourceVersion");
         let initial = request.flag("sendInitialEvents");
         if initial && request.query("resourceVersionMatch") != "NotOlderThan" {
-            return Err(ApiError::bad_request(
-                "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-            ));
+            let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+            let cause = Cause::forbidden("resourceVersionMatch", why);
+            return Err(ApiError::invalid_options("ListOptions", &[cause]));
         }
         let begins_with_all = initial || matches!(given, "" | "0");
         let revision = match given {
             _ if begins_with_all => inside.revision,
-            given => given.parse().map_err(|_| {
-                ApiError::bad_request(format!(
-                    "Invalid value: {given:?}: resourceVersion must be a number"
-                ))
-            })?,
+            given => given
+                .parse()
+                .map_err(|_| ApiError::unreadable_version(given))?,
         };
         if revision > inside.revision {
             return Err(ApiError::too_large_version(revision, inside.revision));
@@ -145,7 +144,7 @@ impl Watch {
             object["apiVersion"] = self.kind.api_version().into();
         }
         if self.as_table {
-            object = table::render(&self.kind, &[object], &json!({}), now);
+            object = table::of_one(&self.kind, object, now);
         }
         json!({ "type": what, "object": object })
     }

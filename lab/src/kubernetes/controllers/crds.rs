@@ -50,6 +50,14 @@ fn column(name: &str, path: &str) -> Value {
 
 fn definition(group: &str, plural: &str, kind: &str, spec: Value, columns: Value) -> Value {
     let singular = kind.to_lowercase();
+    let age = json!({ "name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp" });
+    let columns: Vec<Value> = columns
+        .as_array()
+        .into_iter()
+        .flatten()
+        .cloned()
+        .chain([age])
+        .collect();
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": { "name": format!("{plural}.{group}") },

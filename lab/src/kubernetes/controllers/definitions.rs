@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use super::super::inside::Inside;
 use super::super::kinds::DEFINITIONS;
 use super::super::object::{Object, set_condition};
+use super::super::write::CLEAN_UP;
+use super::garbage::let_go;
 
 /// Whether a definition is accepted as it is.
 fn is_established(definition: &Value) -> bool {
@@ -31,7 +33,7 @@ pub(super) fn run(inside: &mut Inside, now: Timestamp) {
             for (namespace, object) in left {
                 inside.delete(name, namespace.as_deref(), &object);
             }
-            inside.delete(DEFINITIONS, None, name);
+            let_go(inside, DEFINITIONS, &definition, CLEAN_UP);
             continue;
         }
         inside.change(DEFINITIONS, None, name, |definition| {

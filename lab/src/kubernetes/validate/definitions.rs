@@ -4,9 +4,9 @@ use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde_json::{Value, json};
 
+use super::super::cause::Cause;
 use super::super::object::Object;
 use super::super::schema::members;
-use super::super::status::Cause;
 use super::one_of;
 
 pub(super) fn definition(object: &Value, wrong: &mut Vec<Cause>) {
@@ -26,11 +26,19 @@ pub(super) fn definition(object: &Value, wrong: &mut Vec<Cause>) {
         wrong,
     );
     let versions = spec.list("/versions");
-    if versions.iter().filter(|v| v["storage"] == true).count() != 1 {
+    let stored = versions.iter().filter(|v| v["storage"] == true).count();
+    if stored != 1 {
         wrong.push(Cause::invalid(
             "spec.versions",
-            &json!([]),
+            &spec["versions"],
             "must have exactly one version marked as storage version",
+        ));
+    }
+    if stored == 0 {
+        wrong.push(Cause::invalid(
+            "status.storedVersions",
+            &Value::Null,
+            "must have at least one stored version",
         ));
     }
     for (index, version) in versions.iter().enumerate() {
@@ -48,6 +56,44 @@ pub(super) fn by_schema(schema: &Value, object: &Value, wrong: &mut Vec<Cause>) 
     };
     for error in validator.iter_errors(object) {
         wrong.push(cause(&error));
+    }
+    duplicates(schema, object, "", wrong);
+}
+
+/// Items of lists that are sets or maps and are there more than once.
+///
+/// Source: `k8s.io/apiextensions-apiserver/pkg/apiserver/schema/listtype`.
+fn duplicates(schema: &Value, value: &Value, path: &str, wrong: &mut Vec<Cause>) {
+    for (name, member) in members(value) {
+        let of_member = schema["properties"].get(name);
+        let of_member = of_member.unwrap_or(&schema["additionalProperties"]);
+        let dot = if path.is_empty() { "" } else { "." };
+        duplicates(of_member, member, &format!("{path}{dot}{name}"), wrong);
+    }
+    let keys = schema["x-kubernetes-list-map-keys"].as_array();
+    let key = |item: &Value| match schema["x-kubernetes-list-type"].as_str() {
+        Some("set") => Some(item.clone()),
+        Some("map") => Some(
+            keys.into_iter()
+                .flatten()
+                .filter_map(|key| {
+                    let key = key.as_str()?;
+                    Some((key.to_owned(), item.get(key)?.clone()))
+                })
+                .collect(),
+        ),
+        _ => None,
+    };
+    let mut seen = Vec::new();
+    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+        let path = format!("{path}[{index}]");
+        if let Some(key) = key(item) {
+            if seen.contains(&key) {
+                wrong.push(Cause::duplicate(&path, &key));
+            }
+            seen.push(key);
+        }
+        duplicates(&schema["items"], item, &path, wrong);
     }
 }
 
@@ -196,7 +242,7 @@ mod tests {
             told(json!({ "spec": wrong })),
             [
                 "spec.colour: Unsupported value: \"blue\": supported values: \"green\", \"red\"",
-                "spec.corners: Too many: 2: must have at most 1 items",
+                "spec.corners: Too many: 2: must have at most 1 item",
                 "spec.corners[0].name: Required value",
                 "spec.corners[1].name: Required value",
                 "spec.name: Invalid value: \"Number\": spec.name in body should match '^[a-z]+$'",

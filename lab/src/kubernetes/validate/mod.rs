@@ -10,10 +10,10 @@ mod workloads;
 
 use serde_json::Value;
 
+use super::cause::Cause;
 use super::kinds::Kind;
 use super::object::Object;
 use super::schema::members;
-use super::status::Cause;
 
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
@@ -52,6 +52,18 @@ pub(crate) fn check(kind: &Kind, object: &Value, before: Option<&Value>) -> Vec<
         _ => {}
     }
     wrong
+}
+
+/// Whether a selector of labels can select anything; says why not.
+pub(crate) fn label_selector(key: &str, values: &[String]) -> Result<(), String> {
+    if !is_qualified(key) {
+        return Err(format!("<nil>: Invalid value: {key:?}: {QUALIFIED}"));
+    }
+    let is_wrong = |value: &&String| !value.is_empty() && !is_word(value);
+    match values.iter().find(is_wrong) {
+        Some(value) => Err(format!("[{key}]: Invalid value: {value:?}: {LABEL_VALUE}")),
+        None => Ok(()),
+    }
 }
 
 fn is_label(text: &str) -> bool {
@@ -104,8 +116,14 @@ fn metadata(kind: &Kind, object: &Value, wrong: &mut Vec<Cause>) {
         if !is_label(name) {
             wrong.push(Cause::invalid("metadata.name", &name.into(), LABEL));
         }
-    } else if !is_subdomain(name) {
-        wrong.push(Cause::invalid("metadata.name", &name.into(), SUBDOMAIN));
+    } else {
+        if name.len() > 253 {
+            let why = "must be no more than 253 characters";
+            wrong.push(Cause::invalid("metadata.name", &name.into(), why));
+        }
+        if !name.split('.').all(is_label) {
+            wrong.push(Cause::invalid("metadata.name", &name.into(), SUBDOMAIN));
+        }
     }
     labels(&object["metadata"]["labels"], "metadata.labels", wrong);
     for (key, _) in members(&object["metadata"]["annotations"]) {
@@ -117,12 +135,34 @@ fn metadata(kind: &Kind, object: &Value, wrong: &mut Vec<Cause>) {
             ));
         }
     }
-    for finalizer in object.finalizers() {
-        if !is_qualified(finalizer) {
+    finalizers(kind, object, wrong);
+    for owner in object.list("/metadata/ownerReferences") {
+        if owner.text("/uid").is_empty() {
             wrong.push(Cause::invalid(
-                "metadata.finalizers",
+                "metadata.ownerReferences.uid",
+                &"".into(),
+                "uid must not be empty",
+            ));
+        }
+    }
+}
+
+fn finalizers(kind: &Kind, object: &Value, wrong: &mut Vec<Cause>) {
+    const STANDARD: [&str; 3] = ["foregroundDeletion", "kubernetes", "orphan"];
+    for (index, finalizer) in object.finalizers().into_iter().enumerate() {
+        if !is_qualified(finalizer) {
+            let path = "metadata.finalizers";
+            wrong.push(Cause::invalid(path, &finalizer.into(), QUALIFIED));
+        } else if kind.custom.is_none()
+            && kind.group != "apiextensions.k8s.io"
+            && !finalizer.contains('/')
+            && !STANDARD.contains(&finalizer)
+        {
+            // Of definitions, and of the kinds that they add, others are taken.
+            wrong.push(Cause::invalid(
+                &format!("metadata.finalizers[{index}]"),
                 &finalizer.into(),
-                QUALIFIED,
+                "name is neither a standard finalizer name nor is it fully qualified",
             ));
         }
     }

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::super::cause::Cause;
 use super::super::kinds::Kind;
 use super::super::object::Object;
 use super::super::schema::members;
-use super::super::status::Cause;
 use super::one_of;
 use super::workloads;
 
@@ -22,11 +22,11 @@ pub(super) fn binding(kind: &Kind, object: &Value, before: Option<&Value>, wrong
     if let Some(before) = before
         && before["roleRef"] != object["roleRef"]
     {
-        wrong.push(Cause::invalid(
-            "roleRef",
-            &object["roleRef"],
-            "cannot change roleRef",
-        ));
+        // Told as Go names the members.
+        let text = |member: &str| object["roleRef"][member].clone();
+        let role =
+            json!({ "APIGroup": text("apiGroup"), "Kind": text("kind"), "Name": text("name") });
+        wrong.push(Cause::invalid("roleRef", &role, "cannot change roleRef"));
     }
     for (index, subject) in object.list("/subjects").iter().enumerate() {
         let path = format!("subjects[{index}]");
@@ -75,7 +75,11 @@ pub(super) fn service(object: &Value, wrong: &mut Vec<Cause>) {
         wrong.push(Cause::required("spec.ports", ""));
     }
     for (index, port) in ports.iter().enumerate() {
-        workloads::port(&port["port"], &format!("spec.ports[{index}].port"), wrong);
+        let path = format!("spec.ports[{index}]");
+        workloads::port(&port["port"], &format!("{path}.port"), wrong);
+        if port["targetPort"].is_number() {
+            workloads::port(&port["targetPort"], &format!("{path}.targetPort"), wrong);
+        }
     }
 }
 
@@ -87,6 +91,12 @@ pub(super) fn keys(object: &Value, before: Option<&Value>, wrong: &mut Vec<Cause
         }
     }
     if let Some(before) = before {
+        if before["immutable"] == true && object["immutable"] != true {
+            wrong.push(Cause::forbidden(
+                "immutable",
+                "field is immutable when `immutable` is set",
+            ));
+        }
         if before["immutable"] == true && before["data"] != object["data"] {
             wrong.push(Cause::forbidden(
                 "data",

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::super::cause::Cause;
 use super::super::object::Object;
 use super::super::quantity::Quantity;
-use super::super::status::Cause;
 use super::one_of;
 
 pub(super) fn claim(object: &Value, before: Option<&Value>, wrong: &mut Vec<Cause>) {

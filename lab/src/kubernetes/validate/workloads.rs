@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::super::cause::Cause;
 use super::super::object::Object;
 use super::super::quantity::Quantity;
 use super::super::schema::members;
 use super::super::selectors::selects;
-use super::super::status::Cause;
 use super::{LABEL, is_label, labels, one_of};
 
 /// A pod's `spec`.
@@ -96,7 +96,7 @@ fn container(container: &Value, path: &str, volumes: &[&str], wrong: &mut Vec<Ca
             let path = format!("{path}.{list}[{index}]");
             let name = mount.text("/name");
             if !volumes.contains(&name) {
-                wrong.push(not_found(&format!("{path}.name"), name));
+                wrong.push(Cause::not_found(&format!("{path}.name"), name));
             }
             if mount[place].as_str().unwrap_or_default().is_empty() {
                 wrong.push(Cause::required(&format!("{path}.{place}"), ""));
@@ -138,10 +138,6 @@ fn container(container: &Value, path: &str, volumes: &[&str], wrong: &mut Vec<Ca
         &["Always", "IfNotPresent", "Never"],
         wrong,
     );
-}
-
-fn not_found(path: &str, name: &str) -> Cause {
-    Cause::invalid(path, &name.into(), "not found")
 }
 
 pub(super) fn port(value: &Value, path: &str, wrong: &mut Vec<Cause>) {

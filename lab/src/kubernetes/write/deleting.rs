@@ -9,6 +9,11 @@ use super::super::inside::Inside;
 use super::super::kinds::Kind;
 use super::super::object::{self, Object, set_metadata};
 
+/// Keeps a definition until its objects are gone. It is put there once it is deleted.
+///
+/// Source: `k8s.io/apiextensions-apiserver/pkg/registry/customresourcedefinition`.
+pub(crate) const CLEAN_UP: &str = "customresourcecleanup.apiextensions.k8s.io";
+
 /// Deletes an object as a client asks, with what is said about how.
 ///
 /// Returns the object as it is now if it is still there, else none.
@@ -19,49 +24,68 @@ pub(crate) fn delete(
     options: &Deletion,
     now: Timestamp,
 ) -> Option<Value> {
-    let qualified = kind.qualified();
-    let namespace = object.namespace().map(str::to_owned);
-    let namespace = namespace.as_deref();
-    let name = object.name();
-    let mut finalizers: Vec<String> = object
-        .finalizers()
-        .iter()
-        .map(|f| (*f).to_owned())
-        .collect();
-    let mut set_finalizer = |finalizer: &str, wanted: bool| {
-        finalizers.retain(|f| f != finalizer);
-        if wanted {
-            finalizers.push(finalizer.to_owned());
-        }
-    };
-    match options.propagation.as_str() {
-        "Foreground" => set_finalizer("foregroundDeletion", true),
-        "Orphan" => set_finalizer("orphan", true),
-        _ => {}
-    }
-    let grace = grace(kind, object, options);
-    let waits = !finalizers.is_empty() || grace > 0 || kind.kind == "Namespace";
-    if !waits {
-        inside.delete(&qualified, namespace, name);
+    let (qualified, namespace) = (kind.qualified(), object.namespace());
+    let Some(left) = deleting(kind, object, options, now) else {
+        inside.delete(&qualified, namespace, object.name());
         return None;
-    }
-    let changed = inside.change(&qualified, namespace, name, |object| {
-        if !finalizers.is_empty() {
-            set_metadata(object, "finalizers", json!(finalizers));
-        }
-        let due = now
-            .checked_add(jiff::SignedDuration::from_secs(grace))
-            .unwrap_or(now);
-        // A second deletion can only bring the end forward.
-        if object.deletion().is_none_or(|before| due < before) {
-            set_metadata(object, "deletionTimestamp", object::time(due));
-            set_metadata(object, "deletionGracePeriodSeconds", grace);
-        }
-        if kind.kind == "Namespace" {
-            object["status"]["phase"] = "Terminating".into();
-        }
+    };
+    let changed = inside.change(&qualified, namespace, object.name(), |object| {
+        *object = left
     });
     changed.map(Arc::unwrap_or_clone)
+}
+
+/// The object as it will be while it is being deleted; none if it is gone at once.
+pub(crate) fn deleting(
+    kind: &Kind,
+    object: &Value,
+    options: &Deletion,
+    now: Timestamp,
+) -> Option<Value> {
+    let finalizers = object.finalizers().into_iter();
+    let mut finalizers: Vec<String> = finalizers.map(str::to_owned).collect();
+    let mut set_finalizer = |finalizer: &str| {
+        finalizers.retain(|f| f != finalizer);
+        finalizers.push(finalizer.to_owned());
+    };
+    match options.propagation.as_str() {
+        "Foreground" => set_finalizer("foregroundDeletion"),
+        "Orphan" => set_finalizer("orphan"),
+        _ => {}
+    }
+    let is_definition = kind.kind == "CustomResourceDefinition";
+    if is_definition && !object.is_going() {
+        set_finalizer(CLEAN_UP);
+    }
+    let grace = grace(kind, object, options);
+    let is_namespace = kind.kind == "Namespace";
+    if finalizers.is_empty() && grace == 0 && !is_namespace {
+        return None;
+    }
+    let mut left = object.clone();
+    if !finalizers.is_empty() {
+        set_metadata(&mut left, "finalizers", json!(finalizers));
+    }
+    let due = now
+        .checked_add(jiff::SignedDuration::from_secs(grace))
+        .unwrap_or(now);
+    // A second deletion can only bring the end forward.
+    if object.deletion().is_none_or(|before| due < before) {
+        set_metadata(&mut left, "deletionTimestamp", object::time(due));
+        if !is_namespace && !is_definition {
+            set_metadata(&mut left, "deletionGracePeriodSeconds", grace);
+        }
+    }
+    if is_namespace {
+        left["status"]["phase"] = "Terminating".into();
+    }
+    if is_definition {
+        let why =
+            "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
+        let why = ("InstanceDeletionPending", why);
+        object::set_condition(&mut left, "Terminating", true, why, now);
+    }
+    Some(left)
 }
 
 /// How an object is to be deleted.

@@ -3,24 +3,29 @@
 use serde_json::Value;
 
 use super::super::inside::Inside;
+use super::super::kinds::Kind;
 use super::super::object::{Object, set_metadata, unset_metadata};
 use super::super::status::ApiError;
-use super::super::{admission, defaults, kinds, pod_security, schema, validate};
+use super::super::{admission, apply, defaults, kinds, pod_security, schema, validate};
 use super::Writing;
 
 impl Writing<'_> {
     pub(super) fn name_applied(&self, applied: &mut Value, name: &str) -> Result<(), ApiError> {
-        if applied["kind"] != self.kind.kind.as_str()
-            || applied["apiVersion"] != self.kind.api_version()
-        {
-            return Err(ApiError::bad_request(format!(
-                "the apiVersion and kind of the applied object must be {} {}",
-                self.kind.api_version(),
-                self.kind.kind
-            )));
-        }
         if !applied["metadata"]["managedFields"].is_null() {
             return Err(ApiError::bad_request("metadata.managedFields must be nil"));
+        }
+        let (version, expected) = (applied.text("/apiVersion"), self.kind.api_version());
+        if version != expected {
+            return Err(ApiError::bad_request(format!(
+                "Incorrect version specified in apply patch. Specified patch version: {version}, expected: {expected}"
+            )));
+        }
+        if applied["kind"] != self.kind.kind.as_str() {
+            return Err(ApiError::not_in_schema(format!(
+                "failed to merge config: expected objects of the same type, but got {} and {}",
+                self.kind.kind,
+                applied.text("/kind")
+            )));
         }
         if applied.name().is_empty() {
             set_metadata(applied, "name", name);
@@ -36,11 +41,13 @@ impl Writing<'_> {
 
     pub(super) fn told(&self, name: &str) -> String {
         let key = format!("{}/{name}", self.namespace.unwrap_or_default());
-        format!(
-            "{key}; {}, Kind={}",
-            self.kind.api_version(),
-            self.kind.kind
-        )
+        let Kind {
+            group,
+            version,
+            kind,
+            ..
+        } = self.kind;
+        format!("{key}; {group}/{version}, Kind={kind}")
     }
 
     /// Reads an object as one of its kind.
@@ -58,12 +65,19 @@ impl Writing<'_> {
         map.entry("kind").or_insert_with(|| kind.into());
         map.entry("apiVersion")
             .or_insert_with(|| version.clone().into());
-        if object["kind"] != kind || object["apiVersion"] != version {
+        let (named, in_version) = (object.text("/kind"), object.text("/apiVersion"));
+        if self.kind.custom.is_none() && named != kind {
             return Err(ApiError::bad_request(format!(
-                "the API version in the data ({} {}) does not match the expected API version ({version} {kind})",
-                object.text("/apiVersion"),
-                object.text("/kind")
+                "{named} in version {in_version:?} cannot be handled as a {kind}: it is of another kind"
             )));
+        }
+        if in_version != version {
+            return Err(ApiError::bad_request(format!(
+                "the API version in the data ({in_version}) does not match the expected API version ({version})"
+            )));
+        }
+        if named != kind {
+            return Err(ApiError::of_another_kind(self.kind, named, object.name()));
         }
         let read = schema::typed(self.kind, object).map_err(|why| told(&format!("json: {why}")))?;
         let unknown: Vec<_> = read
@@ -88,9 +102,9 @@ impl Writing<'_> {
     pub(super) fn place(&self, object: &mut Value) -> Result<(), ApiError> {
         match (self.namespace, object.namespace()) {
             (Some(wanted), Some(has)) if wanted != has && !has.is_empty() => {
-                Err(ApiError::bad_request(format!(
-                    "the namespace of the provided object does not match the namespace sent on the request ({has} and {wanted})"
-                )))
+                Err(ApiError::bad_request(
+                    "the namespace of the provided object does not match the namespace sent on the request",
+                ))
             }
             (Some(wanted), _) => {
                 set_metadata(object, "namespace", wanted);
@@ -132,6 +146,16 @@ impl Writing<'_> {
         let (read, _) = self.read(object)?;
         object = read;
         defaults::fill(self.kind, &mut object);
+        if !self.manager.applies {
+            // What admission adds belongs to nobody.
+            apply::note_update(
+                self.kind,
+                &Value::Null,
+                &mut object,
+                &self.manager,
+                self.now,
+            );
+        }
         admission::admit_new(inside, self.kind, &mut object)?;
         let causes = validate::check(self.kind, &object, None);
         if !causes.is_empty() {

@@ -12,11 +12,12 @@ use super::apply::{self, Manager};
 use super::inside::Inside;
 use super::kinds::Kind;
 use super::object::{self, Object, set_metadata, unset_metadata};
-use super::schema::{self, Place};
+use super::place::Place;
+use super::schema;
 use super::status::ApiError;
 use super::{admission, defaults, patch, validate};
 
-pub(crate) use deleting::{Deletion, delete};
+pub(crate) use deleting::{CLEAN_UP, Deletion, delete, deleting};
 
 /// How an object is to be written.
 #[derive(Debug, Clone)]
@@ -67,15 +68,7 @@ impl Writing<'_> {
             ));
         }
         self.clear_new(&mut object);
-        let created = self.prepared(inside, object)?;
-        let mut object = created;
-        apply::note_update(
-            self.kind,
-            &Value::Null,
-            &mut object,
-            &self.manager,
-            self.now,
-        );
+        let object = self.prepared(inside, object)?;
         self.put_new(inside, object, warnings)
     }
 
@@ -87,8 +80,8 @@ impl Writing<'_> {
     ) -> Result<Written, ApiError> {
         let name = object.name().to_owned();
         let qualified = self.kind.qualified();
-        if inside.get(&qualified, self.namespace, &name).is_some() {
-            return Err(ApiError::already_exists(self.kind, &name));
+        if let Some(there) = inside.get(&qualified, self.namespace, &name) {
+            return Err(ApiError::already_exists(self.kind, &name, there.is_going()));
         }
         let object = if self.dry_run {
             let uid = inside.uid();
@@ -127,6 +120,10 @@ impl Writing<'_> {
                 object.name()
             )));
         }
+        if self.kind.is_replaced_by_version() && object.text("/metadata/resourceVersion").is_empty()
+        {
+            return Err(ApiError::no_version(self.kind, name));
+        }
         let object = self.changed(inside, &before, object)?;
         Ok(self.keep(inside, &before, object, warnings))
     }
@@ -154,10 +151,14 @@ impl Writing<'_> {
             }
             Patch::Apply { .. } => {}
         }
-        let (mut object, warnings) = self.read(object)?;
+        let patched = object.to_string();
+        let (mut object, warnings) = self.read(object).map_err(|why| why.of_patched(&patched))?;
         self.place(&mut object)?;
         if object.name() != name {
-            return Err(ApiError::bad_request("metadata.name can't be patched"));
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({}) does not match the name on the URL ({name})",
+                object.name()
+            )));
         }
         let object = self.changed(inside, &before, object)?;
         Ok(self.keep(inside, &before, object, warnings))
@@ -178,6 +179,14 @@ impl Writing<'_> {
                 self.told(name)
             ))
         })?;
+        if let Some(custom) = &self.kind.custom
+            && let Some(why) = schema::mistyped(&custom.schema, &applied, "")
+        {
+            return Err(ApiError::not_in_schema(format!(
+                "failed to create typed patch object ({}): {why}",
+                self.told(name)
+            )));
+        }
         if let [first, ..] = read.unknown.as_slice() {
             return Err(ApiError::not_in_schema(format!(
                 "failed to create typed patch object ({}): .{first}: field not declared in schema",
@@ -251,7 +260,8 @@ impl Writing<'_> {
         let uid = after.uid();
         if !uid.is_empty() && uid != before.uid() {
             let why = format!(
-                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                self.kind.storage_key(before),
                 before.uid()
             );
             return Err(ApiError::conflict(self.kind, name, &why));
@@ -273,6 +283,7 @@ impl Writing<'_> {
         }
         self.keep_other_part(before, &mut after);
         defaults::fill(self.kind, &mut after);
+        apply::note_update(self.kind, before, &mut after, &self.manager, self.now);
         admission::admit_change(inside, self.kind, before, &mut after)?;
         let causes = validate::check(self.kind, &after, Some(before));
         if !causes.is_empty() {
@@ -281,20 +292,20 @@ impl Writing<'_> {
         if before.is_going() {
             let had = before.finalizers();
             if let Some(new) = after.finalizers().into_iter().find(|f| !had.contains(f)) {
-                let cause = super::status::Cause::forbidden(
+                let cause = super::cause::Cause::forbidden(
                     "metadata.finalizers",
                     &format!(
                         "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{new:?}}}"
                     ),
                 );
-                return Err(ApiError::invalid(self.kind, name, &[cause]));
+                // It is looked at twice: as every object is, and as one of its kind.
+                return Err(ApiError::invalid(self.kind, name, &[cause.clone(), cause]));
             }
         }
         if self.kind.has_generation() && asked(&after) != asked(before) {
             let generation = before.number("/metadata/generation").unwrap_or(0) + 1;
             set_metadata(&mut after, "generation", generation);
         }
-        apply::note_update(self.kind, before, &mut after, &self.manager, self.now);
         Ok(after)
     }
 
