@@ -141,6 +141,8 @@ def patching(api):
         order = [{"name": name} for name in ("first", "web", "last")]
         ordered["spec"]["template"]["spec"]["$setElementOrder/containers"] = order
         api.ask("PATCH", f"{DEPLOYMENTS}/web", ordered, STRATEGIC)
+        ordered["spec"]["template"]["spec"]["containers"].reverse()
+        api.ask("PATCH", f"{DEPLOYMENTS}/web", ordered, STRATEGIC)
         only = {"spec": {"template": {"spec": {"$retainKeys": ["containers"], "containers": [{"$patch": "replace"}, container()]}}}}
         api.ask("PATCH", f"{DEPLOYMENTS}/web", only, STRATEGIC)
         api.ask("PATCH", f"{DEPLOYMENTS}/web", {"spec": {"selector": {"matchLabels": {"app": "none"}}}}, STRATEGIC)

@@ -3,9 +3,12 @@
 //! Source: "Update API Objects in Place Using kubectl patch" and the notes on strategic merge patch
 //! in Kubernetes' contributors' guide.
 
+use http::StatusCode;
 use serde_json::{Map, Value};
 
+use super::object;
 use super::place::{Merge, Place};
+use super::schema::members;
 use super::status::ApiError;
 
 const DIRECTIVE: &str = "$patch";
@@ -157,6 +160,76 @@ fn arrange(
         list.push(other);
     }
     list.extend(named);
+}
+
+/// Holds each list of a strategic merge patch to the order that the patch itself names for it.
+///
+/// Source: `validatePatchWithSetOrderList` in `k8s.io/apimachinery/pkg/util/strategicpatch`.
+///
+/// # Errors
+/// As an API server tells it: with a status that says that it is its own fault.
+pub(crate) fn must_be_in_order(patch: &Value, place: &Place<'_>) -> Result<(), ApiError> {
+    for (name, change) in members(patch) {
+        let place = place.member(name);
+        must_be_in_order(change, &place)?;
+        let Some(items) = change.as_array() else {
+            continue;
+        };
+        for item in items {
+            must_be_in_order(item, &place.item())?;
+        }
+        let order = patch.get(format!("{ORDER}{name}"));
+        let Some(order) = order
+            .and_then(Value::as_array)
+            .filter(|order| !order.is_empty())
+        else {
+            continue;
+        };
+        let key = |item: &Value| match place.merge(change) {
+            Merge::Keyed(keys) => keys.first().and_then(|key| item.get(key).cloned()),
+            _ => Some(item.clone()),
+        };
+        let named: Vec<Value> = items
+            .iter()
+            .filter(|item| item.get(DIRECTIVE).is_none())
+            .cloned()
+            .collect();
+        let mut rest = order.iter();
+        if !named
+            .iter()
+            .all(|item| rest.any(|other| key(other) == key(item)))
+        {
+            let (named, order) = (
+                in_go(&Value::Array(named)),
+                in_go(&Value::Array(order.clone())),
+            );
+            let why = format!(
+                "The order in patch list:\n{named}\n doesn't match $setElementOrder list:\n{order}\n"
+            );
+            return Err(ApiError::any(StatusCode::INTERNAL_SERVER_ERROR, "", &why));
+        }
+    }
+    Ok(())
+}
+
+/// A value as Go prints it.
+fn in_go(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) => {
+            let items: Vec<_> = list.iter().map(in_go).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Value::Object(_) => {
+            let sorted = object::sorted(value);
+            let all: Vec<_> = members(&sorted)
+                .map(|(name, value)| format!("{name}:{}", in_go(value)))
+                .collect();
+            format!("map[{}]", all.join(" "))
+        }
+        other => other.to_string(),
+    }
 }
 
 fn keyed(list: &mut Vec<Value>, items: &[Value], key: &str, place: &Place<'_>) {

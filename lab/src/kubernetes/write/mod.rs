@@ -147,6 +147,7 @@ impl Writing<'_> {
             Patch::Json(patch) => patch::json(&mut object, patch)?,
             Patch::Merge(patch) => patch::merge(&mut object, &patch),
             Patch::Strategic(patch) => {
+                patch::must_be_in_order(&patch, &Place::top(self.kind))?;
                 patch::strategic(&mut object, &patch, &Place::top(self.kind));
             }
             Patch::Apply { .. } => {}
