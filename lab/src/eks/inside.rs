@@ -242,7 +242,7 @@ impl World {
                 .filter(|entry| entry.is_for_nodes())
                 .map(|entry| entry.role_name().to_owned())
                 .collect(),
-            roles: number.iam.roles.keys().cloned().collect(),
+            roles: number.iam.role_names(),
             next,
         })
     }

@@ -1,6 +1,7 @@
 //! What IAM keeps of one account.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,19 @@ pub struct Account {
     pub instance_profiles: BTreeMap<String, InstanceProfile>,
     /// OpenID Connect identity providers by their URL without `https://`.
     pub oidc_providers: BTreeMap<String, OidcProvider>,
+    /// The names of the roles as they were last asked for.
+    #[serde(skip)]
+    names: Arc<[String]>,
+}
+
+impl Account {
+    /// The names of all roles. Every call to a cluster asks for them, and they hardly ever change.
+    pub(crate) fn role_names(&mut self) -> Arc<[String]> {
+        if !self.names.iter().eq(self.roles.keys()) {
+            self.names = self.roles.keys().cloned().collect();
+        }
+        self.names.clone()
+    }
 }
 
 /// A role.

@@ -313,7 +313,7 @@ fn openapi(all: &[Kind], group: &str, version: &str) -> Option<Value> {
             json!({ "put": operation("put"), "patch": operation("patch") }),
         );
         if let Some(custom) = &kind.custom {
-            let mut schema = custom.schema.clone();
+            let mut schema = custom.schema().clone();
             schema["x-kubernetes-group-version-kind"] = json!([gvk]);
             let reversed: Vec<_> = group.split('.').rev().collect();
             schemas.insert(

@@ -1,6 +1,7 @@
 //! What the inside of a cluster goes by and doesn't decide itself: what EKS, EC2, EFS and IAM say.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -33,7 +34,7 @@ pub(crate) struct Facts {
     /// Names of the account's roles that nodes may join with.
     pub(crate) node_roles: Vec<String>,
     /// Names of all roles of the account.
-    pub(crate) roles: Vec<String>,
+    pub(crate) roles: Arc<[String]>,
     /// When EKS has something to do next.
     pub(crate) next: Option<Timestamp>,
 }

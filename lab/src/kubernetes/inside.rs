@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::facts::Facts;
+use super::facts::{Addon, Facts};
 use super::files::Files;
 use super::logs::Logs;
 use super::object::{Object, key, key_of};
@@ -55,6 +55,18 @@ pub struct Inside {
     /// What AWS said when they did.
     #[serde(skip)]
     pub(super) seen: Option<Facts>,
+    /// The revision at which objects of a kind last changed, by kind.
+    #[serde(skip)]
+    changed: BTreeMap<String, u64>,
+    /// The revision that a controller has seen, by its number.
+    #[serde(skip)]
+    rested: BTreeMap<usize, u64>,
+    /// How many objects have gone.
+    #[serde(skip)]
+    pub(super) deletions: u64,
+    /// The add-ons as they were last brought in, and how many objects had gone by then.
+    #[serde(skip)]
+    pub(super) addons: Option<(Vec<Addon>, u64)>,
 }
 
 /// Objects by kind, namespace and name. What is there and what was there are the same in memory for as
@@ -126,7 +138,13 @@ impl Inside {
         self.stored(kind, namespace, name).map(|object| &**object)
     }
 
-    fn stored(&self, kind: &str, namespace: Option<&str>, name: &str) -> Option<&Arc<Value>> {
+    /// The same, to be kept while others are changed.
+    pub(super) fn stored(
+        &self,
+        kind: &str,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Option<&Arc<Value>> {
         self.objects.get(kind)?.get(&key(namespace, name))
     }
 
@@ -188,6 +206,7 @@ impl Inside {
     /// Takes an object away at once, whatever its finalizers say. Returns it, if it was there.
     pub fn delete(&mut self, kind: &str, namespace: Option<&str>, name: &str) -> Option<Value> {
         let gone = self.objects.get_mut(kind)?.remove(&key(namespace, name))?;
+        self.deletions += 1;
         self.timers.forget(gone.uid());
         self.logs.forget(gone.uid());
         self.revision += 1;
@@ -227,6 +246,29 @@ impl Inside {
         Some(self.store(kind, Some(before), after))
     }
 
+    /// Changes an object's status. Only that and the generation are shown, so that a controller that
+    /// finds nothing new copies little.
+    pub(super) fn change_status(
+        &mut self,
+        kind: &str,
+        namespace: Option<&str>,
+        name: &str,
+        change: impl FnOnce(&mut Value),
+    ) {
+        let Some(before) = self.stored(kind, namespace, name).cloned() else {
+            return;
+        };
+        let mut seen = json!({
+            "metadata": { "generation": before["metadata"]["generation"] },
+            "status": before["status"],
+        });
+        change(&mut seen);
+        let status = seen["status"].take();
+        if status != before["status"] {
+            self.change(kind, namespace, name, |object| object["status"] = status);
+        }
+    }
+
     fn store(&mut self, kind: &str, before: Option<Arc<Value>>, mut after: Value) -> Arc<Value> {
         self.revision += 1;
         object::set_metadata(&mut after, "resourceVersion", self.revision.to_string());
@@ -243,10 +285,36 @@ impl Inside {
         self.store(kind, before, after)
     }
 
+    /// Whether nothing has changed of these kinds since a controller last looked, which goes by nothing
+    /// else.
+    pub(super) fn is_at_rest(&self, controller: usize, by: &[&str]) -> bool {
+        let seen = self.rested.get(&controller);
+        !by.is_empty()
+            && seen.is_some_and(|seen| {
+                let mut changed = by.iter().filter_map(|kind| self.changed.get(*kind));
+                changed.all(|revision| revision <= seen)
+            })
+    }
+
+    /// Notes that a controller has seen all up to a revision.
+    pub(super) fn rest(&mut self, controller: usize, revision: u64) {
+        self.rested.insert(controller, revision);
+    }
+
+    /// Lets every controller look again: what befalls the cluster may have changed.
+    pub(super) fn stir(&mut self) {
+        self.stirred = true;
+        self.rested.clear();
+    }
+
     fn remember(&mut self, kind: &str, before: Option<Arc<Value>>, after: Option<Arc<Value>>) {
         // Nothing in the cluster reacts to these.
         const QUIET: [&str; 3] = ["events", "leases.coordination.k8s.io", "configmaps"];
         self.stirred |= !QUIET.contains(&kind);
+        match self.changed.get_mut(kind) {
+            Some(changed) => *changed = self.revision,
+            None => drop(self.changed.insert(kind.to_owned(), self.revision)),
+        }
         if self.history.len() == REMEMBERED {
             self.history.pop_front();
         }

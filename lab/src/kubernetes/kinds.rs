@@ -1,9 +1,11 @@
 //! The kinds of objects that the API serves: those built in, and those that definitions add.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::inside::Inside;
-use super::object;
+use super::object::{self, Object};
 
 /// A kind of objects, in one version of its group.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,10 +31,26 @@ pub(crate) struct Kind {
 /// What a definition says of its kind.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Custom {
+    definition: Arc<Value>,
+    /// Which of its versions this is.
+    version: usize,
+}
+
+impl Custom {
     /// `openAPIV3Schema`.
-    pub(crate) schema: Value,
+    pub(crate) fn schema(&self) -> &Value {
+        &self.version()["schema"]["openAPIV3Schema"]
+    }
+
     /// `additionalPrinterColumns`.
-    pub(crate) columns: Vec<Value>,
+    pub(crate) fn columns(&self) -> &[Value] {
+        let columns = self.version()["additionalPrinterColumns"].as_array();
+        columns.map_or(&[], Vec::as_slice)
+    }
+
+    fn version(&self) -> &Value {
+        &self.definition["spec"]["versions"][self.version]
+    }
 }
 
 const ALL: &[&str] = &[
@@ -512,53 +530,38 @@ impl Kind {
 
     /// What a definition defines, one kind for each version that it serves; nothing before its
     /// names are accepted.
-    fn defined(definition: &Value) -> Vec<Self> {
-        let text = |path: &str| {
-            definition
-                .pointer(path)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let texts = |path: &str| -> Vec<String> {
-            let all = definition.pointer(path).and_then(Value::as_array);
-            all.into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect()
-        };
-        let versions = definition
-            .pointer("/spec/versions")
-            .and_then(Value::as_array);
+    fn defined(definition: &Arc<Value>) -> impl Iterator<Item = Self> + use<'_> {
+        let versions = definition.list("/spec/versions").iter().enumerate();
         versions
-            .into_iter()
-            .flatten()
-            .filter(|version| version["served"] == true)
-            .map(|version| Self {
-                group: text("/spec/group"),
-                version: version["name"].as_str().unwrap_or_default().to_owned(),
-                plural: text("/spec/names/plural"),
-                singular: text("/spec/names/singular"),
-                kind: text("/spec/names/kind"),
-                short: texts("/spec/names/shortNames"),
-                categories: texts("/spec/names/categories"),
-                namespaced: text("/spec/scope") == "Namespaced",
-                status: version.pointer("/subresources/status").is_some(),
-                scale: version.pointer("/subresources/scale").is_some(),
-                verbs: DEFINED,
-                custom: Some(Custom {
-                    schema: version
-                        .pointer("/schema/openAPIV3Schema")
-                        .cloned()
-                        .unwrap_or_default(),
-                    columns: version["additionalPrinterColumns"]
-                        .as_array()
-                        .cloned()
-                        .unwrap_or_default(),
-                }),
-            })
-            .collect()
+            .filter(|(_, version)| version["served"] == true)
+            .map(|(index, _)| Self::of_version(definition, index))
+    }
+
+    fn of_version(definition: &Arc<Value>, version: usize) -> Self {
+        let text = |path: &str| definition.text(path).to_owned();
+        let texts = |path: &str| -> Vec<String> {
+            let all = definition.list(path).iter();
+            all.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let custom = Custom {
+            definition: definition.clone(),
+            version,
+        };
+        let own = custom.version();
+        Self {
+            group: text("/spec/group"),
+            version: own.text("/name").to_owned(),
+            plural: text("/spec/names/plural"),
+            singular: text("/spec/names/singular"),
+            kind: text("/spec/names/kind"),
+            short: texts("/spec/names/shortNames"),
+            categories: texts("/spec/names/categories"),
+            namespaced: text("/spec/scope") == "Namespaced",
+            status: own.pointer("/subresources/status").is_some(),
+            scale: own.pointer("/subresources/scale").is_some(),
+            verbs: DEFINED,
+            custom: Some(custom),
+        }
     }
 }
 
@@ -571,7 +574,7 @@ pub(crate) fn is_built_in(group: &str) -> bool {
 pub(crate) fn all(inside: &Inside) -> Vec<Kind> {
     let mut kinds: Vec<_> = BUILT_IN.iter().map(Kind::built_in).collect();
     kinds.extend(REVIEWS.iter().map(Kind::review));
-    kinds.extend(inside.every(DEFINITIONS).flat_map(Kind::defined));
+    kinds.extend(inside.shared(DEFINITIONS).flat_map(Kind::defined));
     kinds
 }
 
@@ -587,10 +590,8 @@ pub(crate) fn find(inside: &Inside, group: &str, version: &str, plural: &str) ->
             review.map(Kind::review).filter(|r| r.version == version)
         })
         .or_else(|| {
-            let definition = inside.get(DEFINITIONS, None, &format!("{plural}.{group}"))?;
-            Kind::defined(definition)
-                .into_iter()
-                .find(|k| k.version == version)
+            let definition = inside.stored(DEFINITIONS, None, &format!("{plural}.{group}"))?;
+            Kind::defined(definition).find(|k| k.version == version)
         })
 }
 
@@ -610,12 +611,8 @@ pub(crate) fn of(inside: &Inside, object: &Value) -> Option<Kind> {
         })
         .or_else(|| {
             inside
-                .every(DEFINITIONS)
-                .filter(|definition| {
-                    definition
-                        .pointer("/spec/group")
-                        .is_some_and(|g| g == group)
-                })
+                .shared(DEFINITIONS)
+                .filter(|definition| definition.text("/spec/group") == group)
                 .flat_map(Kind::defined)
                 .find(|k| k.kind == kind && k.version == version)
         })
@@ -629,7 +626,7 @@ pub(crate) fn stored(inside: &Inside, qualified: &str) -> Option<Kind> {
         .find(|k| (k.0, k.2) == (group, plural))
         .map(Kind::built_in);
     built_in.or_else(|| {
-        let definition = inside.get(DEFINITIONS, None, qualified)?;
-        Kind::defined(definition).into_iter().next()
+        let definition = inside.stored(DEFINITIONS, None, qualified)?;
+        Kind::defined(definition).next()
     })
 }

@@ -126,7 +126,7 @@ impl World {
         };
         visit(self, &place, now, |_| ())?;
         let inside = self.region(account, region).kubernetes.get_mut(&id)?;
-        inside.stirred = true;
+        inside.stir();
         Some(inside)
     }
 }

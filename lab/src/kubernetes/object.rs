@@ -50,23 +50,23 @@ impl Object for Value {
     }
 
     fn text(&self, pointer: &str) -> &str {
-        self.pointer(pointer)
+        at(self, pointer)
             .and_then(Value::as_str)
             .unwrap_or_default()
     }
 
     fn number(&self, pointer: &str) -> Option<i64> {
-        self.pointer(pointer)?.as_i64()
+        at(self, pointer)?.as_i64()
     }
 
     fn list(&self, pointer: &str) -> &[Value] {
-        self.pointer(pointer)
+        at(self, pointer)
             .and_then(Value::as_array)
             .map_or(&[], Vec::as_slice)
     }
 
     fn texts(&self, pointer: &str) -> BTreeMap<&str, &str> {
-        let map = self.pointer(pointer).and_then(Value::as_object);
+        let map = at(self, pointer).and_then(Value::as_object);
         map.into_iter()
             .flatten()
             .filter_map(|(k, v)| Some((k.as_str(), v.as_str()?)))
@@ -104,6 +104,22 @@ impl Object for Value {
         let owners = self.list("/metadata/ownerReferences");
         owners.iter().any(|owner| owner["uid"] == uid)
     }
+}
+
+/// What is at a JSON pointer. Most name plain members, and are followed without the copies of each name
+/// that escapes take.
+fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
+    if pointer.contains('~') {
+        return value.pointer(pointer);
+    }
+    let names = pointer.split('/').skip(1);
+    names
+        .into_iter()
+        .try_fold(value, |value, name| match value {
+            Value::Object(map) => map.get(name),
+            Value::Array(list) => list.get(name.parse::<usize>().ok()?),
+            _ => None,
+        })
 }
 
 /// How the store finds an object.
@@ -169,21 +185,41 @@ pub(crate) fn list_mut<'a>(value: &'a mut Value, path: &[&str]) -> Option<&'a mu
     list.as_array_mut()
 }
 
-/// The same with members in the order of their names, whoever wrote them in which.
-pub(crate) fn sorted(value: &Value) -> Value {
+/// A text that values share which differ in nothing but the order of members, whoever wrote them.
+pub(crate) fn canonical(value: &Value) -> String {
+    let mut text = String::new();
+    write_canonical(value, &mut text);
+    text
+}
+
+/// The members of a map in the order of their names.
+pub(crate) fn in_order(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
+    let mut members: Vec<_> = map.iter().collect();
+    members.sort_unstable_by_key(|(name, _)| *name);
+    members
+}
+
+fn write_canonical(value: &Value, to: &mut String) {
     match value {
         Value::Object(map) => {
-            let mut members: Vec<_> = map.iter().collect();
-            members.sort_unstable_by_key(|(name, _)| *name);
-            let members = members.into_iter();
-            Value::Object(
-                members
-                    .map(|(name, value)| (name.clone(), sorted(value)))
-                    .collect(),
-            )
+            to.push('{');
+            for (name, value) in in_order(map) {
+                to.push_str(name);
+                to.push(':');
+                write_canonical(value, to);
+                to.push(',');
+            }
+            to.push('}');
         }
-        Value::Array(list) => Value::Array(list.iter().map(sorted).collect()),
-        other => other.clone(),
+        Value::Array(list) => {
+            to.push('[');
+            for item in list {
+                write_canonical(item, to);
+                to.push(',');
+            }
+            to.push(']');
+        }
+        other => to.push_str(&other.to_string()),
     }
 }
 

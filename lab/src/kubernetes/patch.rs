@@ -221,9 +221,9 @@ fn in_go(value: &Value) -> String {
             let items: Vec<_> = list.iter().map(in_go).collect();
             format!("[{}]", items.join(" "))
         }
-        Value::Object(_) => {
-            let sorted = object::sorted(value);
-            let all: Vec<_> = members(&sorted)
+        Value::Object(map) => {
+            let all: Vec<_> = object::in_order(map)
+                .into_iter()
                 .map(|(name, value)| format!("{name}:{}", in_go(value)))
                 .collect();
             format!("map[{}]", all.join(" "))

@@ -31,7 +31,7 @@ impl<'s> Place<'s> {
     pub(crate) fn top(kind: &'s Kind) -> Self {
         Self {
             path: Vec::new(),
-            schema: kind.custom.as_ref().map(|custom| &custom.schema),
+            schema: kind.custom.as_ref().map(|custom| custom.schema()),
         }
     }
 

@@ -4,6 +4,8 @@
 //! description, and written again: so what has the wrong type is refused, and what isn't known is
 //! found. Kinds that definitions add have the schema that their definition gives.
 
+use std::fmt;
+
 use k8s_openapi::api::{
     apps::v1 as apps, batch::v1 as batch, coordination::v1 as coordination, core::v1 as core,
     policy::v1 as policy, rbac::v1 as rbac, scheduling::v1 as scheduling, storage::v1 as storage,
@@ -41,18 +43,34 @@ pub(crate) fn typed(kind: &Kind, object: Value) -> Result<Typed, String> {
     if let Some(custom) = &kind.custom {
         let mut object = object;
         let mut unknown = Vec::new();
-        prune(&custom.schema, &mut object, "", true, &mut unknown);
-        fill(&custom.schema, &mut object);
+        prune(custom.schema(), &mut object, &Path::Top, true, &mut unknown);
+        fill(custom.schema(), &mut object);
         return Ok(Typed { object, unknown });
     }
-    let mut object = object;
+    let mut before = object.clone();
+    leave_out_empty(&mut before);
+    let after = read(kind, object)?;
+    let mut unknown = Vec::new();
+    lost(&before, &after, &Path::Top, &mut unknown);
+    Ok(Typed {
+        object: after,
+        unknown,
+    })
+}
+
+/// The same where nobody asks which members the kind doesn't have.
+///
+/// # Errors
+/// If something has the wrong type; says what.
+pub(crate) fn read(kind: &Kind, mut object: Value) -> Result<Value, String> {
+    if kind.custom.is_some() {
+        return Ok(typed(kind, object)?.object);
+    }
     // A definition's schema has members of these names that are no quantities.
     if kind.kind != "CustomResourceDefinition" {
         canonical_quantities(&mut object)?;
     }
-    let mut before = object.clone();
-    leave_out_empty(&mut before);
-    let after = read_as!(kind, object;
+    read_as!(kind, object;
         "Namespace" => core::Namespace,
         "ServiceAccount" => core::ServiceAccount,
         "Secret" => core::Secret,
@@ -86,13 +104,7 @@ pub(crate) fn typed(kind: &Kind, object: Value) -> Result<Typed, String> {
         "Lease" => coordination::Lease,
         "PriorityClass" => scheduling::PriorityClass,
         "CustomResourceDefinition" => extensions::CustomResourceDefinition,
-    )?;
-    let mut unknown = Vec::new();
-    lost(&before, &after, "", &mut unknown);
-    Ok(Typed {
-        object: after,
-        unknown,
-    })
+    )
 }
 
 fn again<T: DeserializeOwned + Serialize>(object: Value) -> Result<Value, String> {
@@ -147,32 +159,42 @@ fn whole(value: &mut Value) {
 }
 
 /// The members that reading an object has lost.
-fn lost(before: &Value, after: &Value, path: &str, found: &mut Vec<String>) {
+fn lost(before: &Value, after: &Value, path: &Path<'_>, found: &mut Vec<String>) {
     match (before, after) {
         (Value::Object(before), Value::Object(after)) => {
             for (name, value) in before {
-                let path = join(path, name);
+                let path = Path::Member(path, name);
                 match after.get(name) {
                     Some(after) => lost(value, after, &path, found),
                     None if value.is_null() => {}
-                    None => found.push(path),
+                    None => found.push(path.to_string()),
                 }
             }
         }
         (Value::Array(before), Value::Array(after)) => {
             for (index, (before, after)) in before.iter().zip(after).enumerate() {
-                lost(before, after, &format!("{path}[{index}]"), found);
+                lost(before, after, &Path::Item(path, index), found);
             }
         }
         _ => {}
     }
 }
 
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
+/// Where in an object one is, written only where something is wrong.
+enum Path<'a> {
+    Top,
+    Member(&'a Path<'a>, &'a str),
+    Item(&'a Path<'a>, usize),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Top => Ok(()),
+            Self::Member(Self::Top, name) => f.write_str(name),
+            Self::Member(of, name) => write!(f, "{of}.{name}"),
+            Self::Item(of, index) => write!(f, "{of}[{index}]"),
+        }
     }
 }
 
@@ -264,7 +286,13 @@ pub(crate) fn mistyped(schema: &Value, value: &Value, path: &str) -> Option<Stri
 }
 
 /// Takes out what a definition's schema doesn't have.
-fn prune(schema: &Value, value: &mut Value, path: &str, root: bool, unknown: &mut Vec<String>) {
+fn prune(
+    schema: &Value,
+    value: &mut Value,
+    path: &Path<'_>,
+    root: bool,
+    unknown: &mut Vec<String>,
+) {
     if schema["x-kubernetes-preserve-unknown-fields"] == true && schema.get("properties").is_none()
     {
         return;
@@ -278,7 +306,7 @@ fn prune(schema: &Value, value: &mut Value, path: &str, root: bool, unknown: &mu
                 if embedded && matches!(name.as_str(), "apiVersion" | "kind" | "metadata") {
                     continue;
                 }
-                let path = join(path, name);
+                let path = Path::Member(path, name);
                 let of_member = schema["properties"]
                     .get(name)
                     .or_else(|| Some(&schema["additionalProperties"]).filter(|s| s.is_object()));
@@ -286,7 +314,7 @@ fn prune(schema: &Value, value: &mut Value, path: &str, root: bool, unknown: &mu
                     Some(of_member) => prune(of_member, member, &path, false, unknown),
                     None if keep || schema["additionalProperties"] == true => {}
                     None => {
-                        unknown.push(path);
+                        unknown.push(path.to_string());
                         gone.push(name.clone());
                     }
                 }
@@ -300,7 +328,7 @@ fn prune(schema: &Value, value: &mut Value, path: &str, root: bool, unknown: &mu
                 prune(
                     &schema["items"],
                     item,
-                    &format!("{path}[{index}]"),
+                    &Path::Item(path, index),
                     false,
                     unknown,
                 );

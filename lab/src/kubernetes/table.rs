@@ -32,7 +32,7 @@ pub(crate) fn render(kind: &Kind, objects: &[Value], metadata: &Value, now: Time
     let custom: Vec<(&str, &str, &str)> = kind
         .custom
         .iter()
-        .flat_map(|custom| &custom.columns)
+        .flat_map(|custom| custom.columns())
         .map(|column| {
             let text = |member: &str| column[member].as_str().unwrap_or_default();
             (text("name"), text("type"), text("jsonPath"))

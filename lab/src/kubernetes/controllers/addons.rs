@@ -116,6 +116,13 @@ const fn workloads(addon: &str) -> &'static [Workload] {
 
 /// Brings what add-ons run to what EKS says of them.
 pub(super) fn run(inside: &mut Inside, facts: &Facts, now: Timestamp) {
+    let brought_in = inside.addons.as_ref();
+    if brought_in.is_some_and(|(addons, deletions)| {
+        *addons == facts.addons && *deletions == inside.deletions
+    }) {
+        return;
+    }
+    let deletions = inside.deletions;
     for addon in &facts.addons {
         for workload in workloads(&addon.name) {
             install(inside, facts, addon, workload, now);
@@ -123,6 +130,7 @@ pub(super) fn run(inside: &mut Inside, facts: &Facts, now: Timestamp) {
         driver(inside, addon, now);
     }
     remove(inside, facts, now);
+    inside.addons = Some((facts.addons.clone(), deletions));
 }
 
 fn driver(inside: &mut Inside, addon: &Addon, now: Timestamp) {

@@ -1,6 +1,6 @@
 //! What every cluster has from the start: namespaces, service accounts, roles.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -9,18 +9,33 @@ use super::super::authorize::{BUILT_IN_BINDINGS, built_in_roles};
 use super::super::inside::Inside;
 use super::super::kinds;
 use super::super::object::{self, Object};
-use super::super::{admission, defaults};
+use super::super::{admission, defaults, schema};
 
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 
 /// Puts in what the API server and EKS make when a cluster begins.
 pub(super) fn populate(inside: &mut Inside, now: Timestamp) {
+    for (kind, object) in FIRST.iter() {
+        inside.create(kind, object.clone(), now);
+    }
+    run(inside, now);
+}
+
+/// What every cluster begins with, by kind. It is the same for all, so it is worked out once.
+static FIRST: LazyLock<Vec<(String, Value)>> = LazyLock::new(|| {
+    let mut empty = Inside::default();
+    let complete = |object: Value| {
+        let kind = kinds::of(&empty, &object)?;
+        let object = make(&mut empty, object, Timestamp::UNIX_EPOCH)?;
+        Some((kind.qualified(), Arc::unwrap_or_clone(object)))
+    };
+    first().into_iter().filter_map(complete).collect()
+});
+
+fn first() -> Vec<Value> {
+    let mut all = Vec::new();
     for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
-        make(
-            inside,
-            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }),
-            now,
-        );
+        all.push(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }));
     }
     for (name, rules) in built_in_roles() {
         let role = json!({
@@ -28,7 +43,7 @@ pub(super) fn populate(inside: &mut Inside, now: Timestamp) {
             "metadata": { "name": name, "labels": { "kubernetes.io/bootstrapping": "rbac-defaults" } },
             "rules": rules,
         });
-        make(inside, role, now);
+        all.push(role);
     }
     for (role, group) in BUILT_IN_BINDINGS {
         let binding = json!({
@@ -37,7 +52,7 @@ pub(super) fn populate(inside: &mut Inside, now: Timestamp) {
             "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role },
             "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group }],
         });
-        make(inside, binding, now);
+        all.push(binding);
     }
     for (name, value) in [
         ("system-cluster-critical", 2_000_000_000),
@@ -47,7 +62,7 @@ pub(super) fn populate(inside: &mut Inside, now: Timestamp) {
             "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
             "metadata": { "name": name }, "value": value,
         });
-        make(inside, class, now);
+        all.push(class);
     }
     let service = json!({
         "apiVersion": "v1", "kind": "Service",
@@ -55,15 +70,15 @@ pub(super) fn populate(inside: &mut Inside, now: Timestamp) {
             "labels": { "component": "apiserver", "provider": "kubernetes" } },
         "spec": { "clusterIP": "172.20.0.1", "ports": [{ "name": "https", "port": 443, "targetPort": 443 }] },
     });
-    make(inside, service, now);
+    all.push(service);
     // EKS makes this class in every cluster; it isn't the default one.
     let class = json!({
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": { "name": "gp2" },
         "provisioner": "kubernetes.io/aws-ebs", "parameters": { "type": "gp2", "fsType": "ext4" },
         "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer",
     });
-    make(inside, class, now);
-    run(inside, now);
+    all.push(class);
+    all
 }
 
 /// Makes an object with the server's defaults, if it isn't there.
@@ -73,7 +88,7 @@ pub(super) fn make(inside: &mut Inside, object: Value, now: Timestamp) -> Option
     if there.is_some() {
         return None;
     }
-    let mut object = super::super::schema::typed(&kind, object).ok()?.object;
+    let mut object = schema::read(&kind, object).ok()?;
     defaults::fill(&kind, &mut object);
     admission::admit_new(inside, &kind, &mut object).ok()?;
     Some(inside.create(&kind.qualified(), object, now))
@@ -99,10 +114,9 @@ pub(super) fn keep(inside: &mut Inside, kind: &str, object: Value, since: Timest
     let Some(of) = kinds::stored(inside, kind) else {
         return;
     };
-    let Ok(read) = super::super::schema::typed(&of, object) else {
+    let Ok(mut object) = schema::read(&of, object) else {
         return;
     };
-    let mut object = read.object;
     defaults::fill(&of, &mut object);
     inside.change(kind, namespace.as_deref(), &name, |there| {
         if there["spec"] != object["spec"] {
@@ -115,6 +129,9 @@ pub(super) fn keep(inside: &mut Inside, kind: &str, object: Value, since: Timest
         }
     });
 }
+
+/// What [`run`] goes by.
+pub(super) const KINDS: [&str; 3] = ["namespaces", "serviceaccounts", "configmaps"];
 
 /// Every namespace has a service account and the certificate that its pods trust.
 pub(super) fn run(inside: &mut Inside, now: Timestamp) {

@@ -2,7 +2,7 @@
 //!
 //! Source: "Garbage Collection" in the Kubernetes documentation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -124,9 +124,28 @@ pub(super) fn let_go(inside: &mut Inside, kind: &str, object: &Value, finalizer:
     }
 }
 
+/// Whether there is anything for [`dependents`] to do, which there mostly isn't.
+fn has_dependents_to_delete(inside: &Inside, kinds: &[String]) -> bool {
+    let all = || kinds.iter().flat_map(|kind| inside.every(kind));
+    let there: HashSet<&str> = all().map(Object::uid).collect();
+    all().any(|object| match object.is_going() {
+        true => object.finalizers().contains(&"foregroundDeletion"),
+        false => {
+            let owners = object.list("/metadata/ownerReferences");
+            !owners.is_empty()
+                && owners
+                    .iter()
+                    .all(|owner| !there.contains(owner.text("/uid")))
+        }
+    })
+}
+
 /// Deletes what is owned by what is gone, or by what waits for it.
 fn dependents(inside: &mut Inside, now: Timestamp) {
     let kinds: Vec<String> = inside.kinds();
+    if !has_dependents_to_delete(inside, &kinds) {
+        return;
+    }
     let mut there = BTreeSet::new();
     for kind in &kinds {
         there.extend(inside.every(kind).map(|object| object.uid().to_owned()));

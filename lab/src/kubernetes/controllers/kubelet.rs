@@ -167,9 +167,12 @@ fn start(inside: &mut Inside, facts: &Facts, pod: &Value, now: Timestamp) {
         }
         return;
     }
-    waiting(inside, pod, ("ContainerCreating", ""), now);
-    if !inside.timers.passed(pod.uid(), "start", START, now) {
-        return;
+    // What a cluster begins with has been running ever since.
+    if now > facts.made {
+        waiting(inside, pod, ("ContainerCreating", ""), now);
+        if !inside.timers.passed(pod.uid(), "start", START, now) {
+            return;
+        }
     }
     let image = pod.text("/spec/containers/0/image");
     inside.tell(
@@ -190,6 +193,9 @@ fn start(inside: &mut Inside, facts: &Facts, pod: &Value, now: Timestamp) {
     inside.change("pods", pod.namespace(), pod.name(), |pod| {
         let uid = pod.uid().to_owned();
         let containers: Vec<Value> = pod.list("/spec/containers").to_vec();
+        if pod["status"]["startTime"].is_null() {
+            pod["status"]["startTime"] = time(now);
+        }
         pod["status"]["phase"] = "Running".into();
         pod["status"]["podIP"] = ip.as_str().into();
         pod["status"]["podIPs"] = json!([{ "ip": ip }]);
@@ -268,9 +274,11 @@ fn go_on(inside: &mut Inside, pod: &Value, now: Timestamp) {
             return;
         }
     }
-    let containers: Vec<Value> = pod.list("/spec/containers").to_vec();
+    if is_at_rest(inside, pod) {
+        return;
+    }
     let mut statuses: Vec<Value> = Vec::new();
-    for container in &containers {
+    for container in pod.list("/spec/containers") {
         let status = pod
             .list("/status/containerStatuses")
             .iter()
@@ -308,6 +316,21 @@ fn go_on(inside: &mut Inside, pod: &Value, now: Timestamp) {
             ready(pod, all_ready, now);
         }
     });
+}
+
+/// Whether a pod runs as it should, and none of its containers ever does anything of itself.
+fn is_at_rest(inside: &Inside, pod: &Value) -> bool {
+    let statuses = pod.list("/status/containerStatuses");
+    let runs = |container: &Value| {
+        let status = statuses.iter().find(|s| s["name"] == container["name"]);
+        let is_running = |s: &Value| s["ready"] == true && s["state"]["running"].is_object();
+        container["command"].is_null()
+            && container["args"].is_null()
+            && status.is_some_and(is_running)
+    };
+    inside.troubles.is_empty()
+        && pod.list("/spec/containers").iter().all(runs)
+        && READY.iter().all(|kind| pod.condition(kind) == "True")
 }
 
 /// One container's status, moved on.

@@ -71,21 +71,42 @@ fn begin(inside: &mut Inside, facts: &Facts) {
     planted.apply(inside, now);
 }
 
-type Controller = fn(&mut Inside, &Facts, Timestamp);
+/// One of what makes things live.
+struct Controller {
+    run: fn(&mut Inside, &Facts, Timestamp),
+    /// Kinds whose objects are all that it goes by; none if it goes by time or by AWS, too.
+    by: &'static [&'static str],
+}
+
+/// A controller that goes by objects of these kinds alone.
+const fn by(kinds: &'static [&'static str], run: fn(&mut Inside, &Facts, Timestamp)) -> Controller {
+    Controller { run, by: kinds }
+}
+
+/// A controller that goes by more.
+const fn any(run: fn(&mut Inside, &Facts, Timestamp)) -> Controller {
+    by(&[], run)
+}
 
 /// All of them, in the order in which they are run.
 const CONTROLLERS: [Controller; 11] = [
-    |inside, _, now| bootstrap::run(inside, now),
-    |inside, _, now| definitions::run(inside, now),
-    |inside, _, now| charts::run(inside, now),
-    addons::run,
-    nodes::run,
-    |inside, _, now| workloads::run(inside, now),
-    |inside, _, now| scheduler::run(inside, now),
-    claims::run,
-    kubelet::run,
-    karpenter::run,
-    |inside, _, now| garbage::run(inside, now),
+    by(&bootstrap::KINDS, |inside, _, now| {
+        bootstrap::run(inside, now)
+    }),
+    any(|inside, _, now| definitions::run(inside, now)),
+    any(|inside, _, now| charts::run(inside, now)),
+    any(addons::run),
+    any(nodes::run),
+    by(&workloads::KINDS, |inside, _, now| {
+        workloads::run(inside, now)
+    }),
+    by(&scheduler::KINDS, |inside, _, now| {
+        scheduler::run(inside, now)
+    }),
+    any(claims::run),
+    any(kubelet::run),
+    any(karpenter::run),
+    any(|inside, _, now| garbage::run(inside, now)),
 ];
 
 /// Runs the controllers until none of them has anything left to do. One that has seen the last change
@@ -94,13 +115,15 @@ fn run(inside: &mut Inside, facts: &Facts, now: Timestamp) {
     let mut changes = 0_u32;
     let mut seen = [None; CONTROLLERS.len()];
     for _ in 0..MOST_ROUNDS {
-        for (controller, seen) in CONTROLLERS.iter().zip(&mut seen) {
-            if seen.replace(changes) == Some(changes) {
+        for (index, (controller, seen)) in CONTROLLERS.iter().zip(&mut seen).enumerate() {
+            if seen.replace(changes) == Some(changes) || inside.is_at_rest(index, controller.by) {
                 continue;
             }
             inside.stirred = false;
-            controller(inside, facts, now);
+            let before = inside.revision;
+            (controller.run)(inside, facts, now);
             changes += u32::from(inside.stirred);
+            inside.rest(index, before);
         }
         if seen.iter().all(|seen| *seen == Some(changes)) {
             inside.stirred = false;

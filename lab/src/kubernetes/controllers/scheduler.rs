@@ -17,6 +17,15 @@ use super::super::troubles::Mishap;
 /// Amounts by resource.
 pub(super) type Amounts = BTreeMap<String, Quantity>;
 
+/// What [`run`] goes by.
+pub(super) const KINDS: [&str; 5] = [
+    "pods",
+    "nodes",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "storageclasses.storage.k8s.io",
+];
+
 /// Binds the pods that wait for a node.
 pub(super) fn run(inside: &mut Inside, now: Timestamp) {
     let waiting: Vec<Value> = inside

@@ -19,6 +19,20 @@ const STATEFUL_SETS: &str = "statefulsets.apps";
 const DAEMON_SETS: &str = "daemonsets.apps";
 const JOBS: &str = "jobs.batch";
 
+const BUDGETS: &str = "poddisruptionbudgets.policy";
+
+/// What [`run`] goes by.
+pub(super) const KINDS: [&str; 8] = [
+    DEPLOYMENTS,
+    REPLICA_SETS,
+    STATEFUL_SETS,
+    DAEMON_SETS,
+    JOBS,
+    BUDGETS,
+    "pods",
+    "nodes",
+];
+
 /// Brings pods to what workloads ask for.
 pub(super) fn run(inside: &mut Inside, now: Timestamp) {
     for deployment in present(inside, DEPLOYMENTS) {
@@ -36,7 +50,7 @@ pub(super) fn run(inside: &mut Inside, now: Timestamp) {
     for job in present(inside, JOBS) {
         self::job(inside, &job, now);
     }
-    for budget in present(inside, "poddisruptionbudgets.policy") {
+    for budget in present(inside, BUDGETS) {
         self::budget(inside, &budget);
     }
 }
@@ -79,7 +93,7 @@ fn pod(inside: &mut Inside, owner: &Value, name: String, now: Timestamp) -> Opti
 fn deployment(inside: &mut Inside, deployment: &Value, now: Timestamp) {
     let namespace = deployment.namespace().map(str::to_owned);
     let template = &deployment["spec"]["template"];
-    let hash = inside.word(10, &["template", &object::sorted(template).to_string()]);
+    let hash = inside.word(10, &["template", &object::canonical(template)]);
     let name = format!("{}-{hash}", deployment.name());
     let replicas = deployment.number("/spec/replicas").unwrap_or(1);
     if inside
@@ -104,7 +118,7 @@ fn deployment(inside: &mut Inside, deployment: &Value, now: Timestamp) {
         inside.create(REPLICA_SETS, set, now);
     }
     let current = inside
-        .get(REPLICA_SETS, namespace.as_deref(), &name)
+        .stored(REPLICA_SETS, namespace.as_deref(), &name)
         .cloned()
         .unwrap_or_default();
     let ready = current.number("/status/readyReplicas").unwrap_or(0);
@@ -137,7 +151,7 @@ fn deployment(inside: &mut Inside, deployment: &Value, now: Timestamp) {
         sum("/status/readyReplicas"),
         current.number("/status/replicas").unwrap_or(0),
     );
-    inside.change(
+    inside.change_status(
         DEPLOYMENTS,
         namespace.as_deref(),
         deployment.name(),
@@ -213,19 +227,20 @@ fn replicas(inside: &mut Inside, kind: &str, set: &Value, now: Timestamp) {
         }
     }
     let too_many = usize::try_from(count(&pods, |_| true) - wanted).unwrap_or(0);
-    // Those that aren't ready go first.
-    pods.sort_by_key(|pod| is_ready(pod));
-    let Some(of) = kinds::stored(inside, "pods") else {
-        return;
-    };
-    for pod in pods.drain(..too_many.min(pods.len())) {
-        write::delete(inside, &of, &pod, &Deletion::default(), now);
+    if too_many > 0
+        && let Some(of) = kinds::stored(inside, "pods")
+    {
+        // Those that aren't ready go first.
+        pods.sort_by_key(|pod| is_ready(pod));
+        for pod in pods.drain(..too_many.min(pods.len())) {
+            write::delete(inside, &of, &pod, &Deletion::default(), now);
+        }
     }
     let pods: Vec<Arc<Value>> = owned(inside, "pods", set)
         .filter(|pod| !pod.is_going() && !has_ended(pod))
         .cloned()
         .collect();
-    inside.change(kind, set.namespace(), set.name(), |set| {
+    inside.change_status(kind, set.namespace(), set.name(), |set| {
         let generation = set["metadata"]["generation"].clone();
         let status = &mut set["status"];
         status["observedGeneration"] = generation;
@@ -305,7 +320,7 @@ fn daemon_set(inside: &mut Inside, set: &Value, now: Timestamp) {
         .collect();
     let ready = count(&pods, is_ready);
     let desired = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
-    inside.change(DAEMON_SETS, set.namespace(), set.name(), |set| {
+    inside.change_status(DAEMON_SETS, set.namespace(), set.name(), |set| {
         let generation = set["metadata"]["generation"].clone();
         let status = &mut set["status"];
         status["observedGeneration"] = generation;
@@ -371,7 +386,7 @@ fn job(inside: &mut Inside, job: &Value, now: Timestamp) {
         &owned(inside, "pods", job).cloned().collect::<Vec<_>>(),
         |pod| !has_ended(pod) && !pod.is_going(),
     );
-    inside.change(JOBS, job.namespace(), job.name(), |job| {
+    inside.change_status(JOBS, job.namespace(), job.name(), |job| {
         if job["status"]["startTime"].is_null() {
             job["status"]["startTime"] = time(now);
         }
@@ -408,7 +423,7 @@ fn job(inside: &mut Inside, job: &Value, now: Timestamp) {
 
 fn budget(inside: &mut Inside, budget: &Value) {
     let state = budgets::state(inside, budget);
-    inside.change("poddisruptionbudgets.policy", budget.namespace(), budget.name(), |budget| {
+    inside.change_status(BUDGETS, budget.namespace(), budget.name(), |budget| {
         let generation = budget["metadata"]["generation"].clone();
         budget["status"] = json!({
             "observedGeneration": generation, "disruptionsAllowed": state.allowed,

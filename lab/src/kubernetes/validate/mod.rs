@@ -28,7 +28,7 @@ pub(crate) fn check(kind: &Kind, object: &Value, before: Option<&Value>) -> Vec<
     let mut wrong = Vec::new();
     metadata(kind, object, &mut wrong);
     if let Some(custom) = &kind.custom {
-        definitions::by_schema(&custom.schema, object, &mut wrong);
+        definitions::by_schema(custom.schema(), object, &mut wrong);
         return wrong;
     }
     match kind.kind.as_str() {

@@ -181,7 +181,7 @@ impl Writing<'_> {
             ))
         })?;
         if let Some(custom) = &self.kind.custom
-            && let Some(why) = schema::mistyped(&custom.schema, &applied, "")
+            && let Some(why) = schema::mistyped(custom.schema(), &applied, "")
         {
             return Err(ApiError::not_in_schema(format!(
                 "failed to create typed patch object ({}): {why}",
