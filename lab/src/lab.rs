@@ -197,4 +197,16 @@ impl Lab {
         self.shared.keep_all().await?;
         Ok(())
     }
+
+    /// Stops like [`Self::stop`] as the last thing that a process does. The world of a fleet is
+    /// millions of small pieces; the system takes them back at once.
+    ///
+    /// # Errors
+    /// If the world can't be kept.
+    pub async fn stop_at_exit(self) -> Result<(), LabError> {
+        let shared = self.shared.clone();
+        let stopped = self.stop().await;
+        std::mem::forget(shared);
+        stopped
+    }
 }

@@ -43,7 +43,10 @@ impl Sent {
     pub(crate) fn new(parts: &Parts, body: &[u8]) -> Self {
         Self {
             method: parts.method.to_string(),
-            target: parts.uri.to_string(),
+            target: parts
+                .uri
+                .path_and_query()
+                .map_or_else(String::new, ToString::to_string),
             headers: pairs(&parts.headers),
             body: String::from_utf8_lossy(body).into_owned(),
         }

@@ -43,33 +43,24 @@ fn most_under_way(open_files: u64) -> usize {
 
 /// How many connections to clusters a process has that may have this many files open. A quarter of the
 /// files is left: a lab in the same process listens for each cluster.
-fn most_to_clusters(open_files: u64) -> u32 {
+fn most_to_clusters(open_files: u64) -> usize {
     let most = open_files.saturating_sub(OTHER_FILES) / 8;
-    u32::try_from(most.clamp(1, 8 * MOST_UNDER_WAY)).unwrap_or(1)
+    usize::try_from(most.clamp(1, 8 * MOST_UNDER_WAY)).unwrap_or(1)
 }
 
-/// Room for connections to clusters' own APIs, which many clusters share.
+/// Room for connections to clusters' own APIs, of which each cluster takes one.
 #[derive(Debug, Clone)]
-pub(crate) struct Room {
-    places: Arc<Semaphore>,
-    all: u32,
-}
+pub(crate) struct Room(Arc<Semaphore>);
 
 impl Room {
     pub(super) fn new(open_files: u64) -> Self {
-        let all = most_to_clusters(open_files);
-        let places = usize::try_from(all).unwrap_or(1);
-        Self {
-            places: Arc::new(Semaphore::new(places)),
-            all,
-        }
+        Self(Arc::new(Semaphore::new(most_to_clusters(open_files))))
     }
 
-    /// Waits for room for so many connections, or for all that there is. `None` if there is none any
-    /// more, which doesn't happen. Whoever holds some must not wait for more.
-    pub(crate) async fn take(&self, connections: u32) -> Option<OwnedSemaphorePermit> {
-        let wanted = connections.min(self.all);
-        self.places.clone().acquire_many_owned(wanted).await.ok()
+    /// Waits for room for a connection. `None` if there is none any more, which doesn't happen. Whoever
+    /// holds one must not wait for a second.
+    pub(crate) async fn take(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.clone().acquire_owned().await.ok()
     }
 }
 
@@ -179,13 +170,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_wants_more_room_than_there_is_gets_all_of_it_alone() {
-        let room = Room::new(OTHER_FILES + 8 * 4);
-        let small = room.take(3).await;
-        assert!(small.is_some());
-        let mut large = Box::pin(room.take(100));
-        assert!(futures::poll!(&mut large).is_pending());
-        drop(small);
-        assert!(large.await.is_some());
+    async fn who_comes_when_there_is_no_room_waits_for_some() {
+        let room = Room::new(OTHER_FILES + 8 * 2);
+        let (first, second) = (room.take().await, room.take().await);
+        let mut third = Box::pin(room.take());
+        assert!(futures::poll!(&mut third).is_pending());
+        drop(first);
+        assert!(third.await.is_some());
+        drop(second);
     }
 }

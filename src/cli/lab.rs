@@ -228,7 +228,7 @@ impl World {
     /// Stops the lab, if there is one, and keeps its world where it should be kept.
     pub(super) async fn leave(self) -> Result<(), Error> {
         match self.lab {
-            Some((lab, _helm)) => lab.stop().await.map_err(lab_error),
+            Some((lab, _helm)) => lab.stop_at_exit().await.map_err(lab_error),
             None => Ok(()),
         }
     }

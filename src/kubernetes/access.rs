@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Request};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use kube::client::Body;
 use rand::RngExt;
 use secrecy::ExposeSecret;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,6 +18,7 @@ use tokio::time::Instant;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+use super::connect;
 use super::endpoint::Endpoint;
 use super::kind::Kind;
 use super::proxy::proxy_for;
@@ -34,12 +37,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// An answer takes no longer than this; the API server itself gives up after a minute.
 const ANSWER: Duration = Duration::from_secs(65);
 
-/// Calls to one cluster that are under way at once, so that a fleet's don't use up the connections
-/// that a process may have. Watches are not counted among them.
-const MOST_IN_FLIGHT: u32 = 6;
-
-/// Watches of one cluster that go on at once: each of the checks that run together has one or two.
-const WATCHES: u32 = 24;
+/// Calls to one cluster that are under way at once. Watches are not counted among them.
+const MOST_IN_FLIGHT: usize = 12;
 
 /// Objects per page of a list.
 const PAGE: &str = "500";
@@ -51,19 +50,12 @@ pub struct Access(Arc<Inner>);
 
 struct Inner {
     cluster: String,
+    /// Where the API is, without a slash at its end.
+    base: String,
     client: kube::Client,
     tokens: Tokens,
     places: Semaphore,
     _room: Option<OwnedSemaphorePermit>,
-}
-
-/// What a client is for, by which it has room for more or fewer connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Reading and changing.
-    Change,
-    /// Watching many things at once, too.
-    Watch,
 }
 
 /// One call.
@@ -99,8 +91,17 @@ pub struct List<T> {
     pub version: String,
 }
 
+/// One page of a list.
+#[derive(Deserialize)]
+struct Page<T> {
+    #[serde(default)]
+    metadata: ListMeta,
+    /// Go writes a list that holds nothing as null.
+    items: Option<Vec<T>>,
+}
+
 impl Access {
-    /// A client of `cluster`, as whom `session` is, once there is room for its connections. Calls
+    /// A client of `cluster`, as whom `session` is, once there is room for its connection. Calls
     /// nothing yet. Nobody may open a second one while holding a first.
     ///
     /// # Errors
@@ -109,7 +110,6 @@ impl Access {
         session: &Session,
         cluster: &str,
         endpoint: &Endpoint,
-        purpose: Purpose,
     ) -> Result<Self, Error> {
         let refused = |cause: String| {
             let next = "check what DescribeCluster says of the cluster, and the proxy variables";
@@ -122,32 +122,16 @@ impl Access {
         let server: Url = endpoint.url.parse().map_err(|error: url::ParseError| {
             refused(format!("{} is no URL: {error}", endpoint.url))
         })?;
-        let uri = endpoint
-            .url
-            .parse()
-            .map_err(|error: http::uri::InvalidUri| refused(error.to_string()))?;
-        let mut config = kube::Config::new(uri);
-        config.root_cert = Some(authority(&endpoint.certificate_authority).map_err(refused)?);
-        config.proxy_url = match proxy_for(session.env(), &server) {
-            Some(proxy) => Some(proxy.parse().map_err(|error: http::uri::InvalidUri| {
-                refused(format!("the proxy for it is no URL: {error}"))
-            })?),
-            None => None,
-        };
-        config.connect_timeout = Some(Duration::from_secs(5));
-        // Attempts are made here, where they are counted.
-        config.default_retry = false;
-        let client = kube::Client::try_from(config).map_err(|error| refused(error.to_string()))?;
-        let connections = match purpose {
-            Purpose::Change => MOST_IN_FLIGHT,
-            Purpose::Watch => MOST_IN_FLIGHT + WATCHES,
-        };
+        let authority = authority(&endpoint.certificate_authority).map_err(refused)?;
+        let proxy = proxy_for(session.env(), &server);
+        let client = connect::client(&authority, proxy).map_err(refused)?;
         Ok(Self(Arc::new(Inner {
             cluster: cluster.to_owned(),
+            base: endpoint.url.trim_end_matches('/').to_owned(),
             client,
             tokens: Tokens::new(session.clone(), cluster),
-            places: Semaphore::new(usize::try_from(MOST_IN_FLIGHT).unwrap_or(1)),
-            _room: session.room().take(connections).await,
+            places: Semaphore::new(MOST_IN_FLIGHT),
+            _room: session.room().take().await,
         })))
     }
 
@@ -197,17 +181,19 @@ impl Access {
                 query.push(("continue", from));
             }
             let call = self.call(Method::GET, "list", kind, namespace, None, &query);
-            let doing = call.doing.clone();
-            let page: Value = self.read(call).await?;
-            let text = |path: &str| page.pointer(path).and_then(Value::as_str).unwrap_or("");
-            let version = text("/metadata/resourceVersion").to_owned();
-            from = text("/metadata/continue").to_owned();
-            let found = page.get("items").and_then(Value::as_array);
-            for item in found.into_iter().flatten() {
-                items.push(T::deserialize(item).map_err(|error| unreadable(&doing, &error))?);
-            }
-            if from.is_empty() {
-                return Ok(List { items, version });
+            let page: Page<T> = self.read(call).await?;
+            items.extend(page.items.into_iter().flatten());
+            let ListMeta {
+                resource_version,
+                continue_,
+                ..
+            } = page.metadata;
+            match continue_.filter(|next| !next.is_empty()) {
+                Some(next) => from = next,
+                None => {
+                    let version = resource_version.unwrap_or_default();
+                    return Ok(List { items, version });
+                }
             }
         }
     }
@@ -469,7 +455,7 @@ impl Access {
     }
 
     async fn attempt(&self, call: &Call, token: &Token) -> Attempt {
-        let request = match request(call, token) {
+        let request = match request(&self.0.base, call, token) {
             Ok(request) => request.map(Body::from),
             Err(error) => {
                 let error = Error::new(call.doing.clone(), error, "report this as a bug");
@@ -502,7 +488,7 @@ impl Access {
         call: &Call,
     ) -> Result<(kube::Client, Request<Vec<u8>>, Token), Error> {
         let token = self.token().await?;
-        let request = request(call, &token)
+        let request = request(&self.0.base, call, &token)
             .map_err(|error| Error::new(call.doing.clone(), error, "report this as a bug"))?;
         Ok((self.0.client.clone(), request, token))
     }
@@ -583,10 +569,10 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-fn request(call: &Call, token: &Token) -> Result<Request<Vec<u8>>, String> {
+fn request(base: &str, call: &Call, token: &Token) -> Result<Request<Vec<u8>>, String> {
     let mut request = Request::builder()
         .method(&call.method)
-        .uri(&call.target)
+        .uri(format!("{base}{}", call.target))
         .header(ACCEPT, "application/json")
         .body(call.body.clone())
         .map_err(|error| error.to_string())?;

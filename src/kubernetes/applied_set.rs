@@ -61,7 +61,7 @@ pub(super) struct Applied {
     /// Kinds by API version and kind, as far as the cluster knows them.
     pub kinds: BTreeMap<(String, String), Kind>,
     /// The members, by kind and by namespace and name.
-    pub members: BTreeMap<(Kind, String), Value>,
+    pub members: BTreeMap<(Kind, String), Arc<Value>>,
     /// The kinds that the parent tells of, without versions; none where there is no parent.
     pub recorded: BTreeSet<String>,
 }
@@ -149,7 +149,7 @@ impl AppliedSet {
 async fn members(
     access: &Access,
     kinds: &BTreeSet<Kind>,
-) -> Result<BTreeMap<(Kind, String), Value>, Error> {
+) -> Result<BTreeMap<(Kind, String), Arc<Value>>, Error> {
     let selection = &Selection::labels(format!("{PART_OF}={}", id()));
     let lists = calls::join_all(kinds.iter().map(|kind| async move {
         let found = access.list::<Value>(kind, None, selection).await;
@@ -160,7 +160,7 @@ async fn members(
     for list in lists {
         let (kind, found) = list?;
         for object in found.into_iter().flat_map(|list| list.items) {
-            members.insert((kind.clone(), key(&object)), object);
+            members.insert((kind.clone(), key(&object)), Arc::new(object));
         }
     }
     Ok(members)

@@ -8,7 +8,7 @@ use super::applied_set::Applied;
 use super::helm::Helm;
 use super::karpenter::Found;
 use super::object::Seen;
-use super::{Access, Endpoint, Error, Purpose};
+use super::{Access, Endpoint, Error};
 use crate::aws::{Memo, Session};
 use crate::control_plane::cluster::Facts;
 use crate::reconcile::{self, Fact, Handle};
@@ -72,8 +72,7 @@ impl Shared {
         }
         // What is open to another endpoint ends first.
         *open = None;
-        let purpose = Purpose::Change;
-        let access = Access::open(&self.session, &self.cluster, &endpoint, purpose).await?;
+        let access = Access::open(&self.session, &self.cluster, &endpoint).await?;
         *open = Some((endpoint, access.clone()));
         Ok(access)
     }

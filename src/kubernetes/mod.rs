@@ -8,6 +8,7 @@ mod access;
 mod applied_set;
 mod compare;
 mod compatibility;
+mod connect;
 mod connection;
 mod endpoint;
 mod error;
@@ -23,7 +24,7 @@ mod proxy;
 mod token;
 mod watch;
 
-pub use access::{Access, Apply, List, Purpose, Selection};
+pub use access::{Access, Apply, List, Selection};
 pub use connection::{Connection, Shared};
 pub use endpoint::Endpoint;
 pub use error::{Conflict, Error};

@@ -109,9 +109,9 @@ fn tell(value: &mut Value, told: &str) {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Seen {
     /// The object as it is; `None` where it isn't there.
-    pub live: Option<Value>,
+    pub live: Option<Arc<Value>>,
     /// The object as it would be.
-    pub would: Option<Value>,
+    pub would: Option<Arc<Value>>,
     /// Fields that others own with other values.
     pub conflicts: Vec<Conflict>,
     /// Managers that apply objects as psk does, as far as they own fields of this one.
@@ -171,11 +171,14 @@ impl Object {
         let live = async {
             match listed {
                 Some(live) => Ok(Some(live.clone())),
-                None => access.get(kind, namespace, name).await.or_absent(),
+                None => {
+                    let found = access.get(kind, namespace, name).await.or_absent();
+                    found.map(|found| found.map(Arc::new))
+                }
             }
         };
         if manifest.object.to_string().contains(UNKNOWN) {
-            let live: Option<Value> = live.await.map_err(|error| self.at(error, at))?;
+            let live = live.await.map_err(|error| self.at(error, at))?;
             return Ok(Seen {
                 live,
                 ..Seen::default()
@@ -198,15 +201,15 @@ impl Object {
             access.apply(kind, namespace, name, &manifest.object, dry_run),
         )
         .await;
-        let live: Option<Value> = live.map_err(|error| self.at(error, at))?;
+        let live = live.map_err(|error| self.at(error, at))?;
         let mut seen = Seen {
-            appliers: live.as_ref().map(appliers).unwrap_or_default(),
+            appliers: live.as_deref().map(appliers).unwrap_or_default(),
             live,
             ..Seen::default()
         };
         let error = match would {
             Ok(would) => {
-                seen.would = Some(would);
+                seen.would = Some(Arc::new(would));
                 return Ok(seen);
             }
             Err(error) => error,
@@ -222,7 +225,8 @@ impl Object {
                 force: true,
             };
             let would = access.apply(kind, namespace, name, &manifest.object, forced);
-            seen.would = Some(would.await.map_err(|error| self.at(error, at))?);
+            let would = would.await.map_err(|error| self.at(error, at))?;
+            seen.would = Some(Arc::new(would));
             seen.conflicts = conflicts;
         } else if error.is_invalid()
             && seen.live.is_some()
@@ -415,7 +419,11 @@ impl Resource for Object {
                 wanted: wanted(&manifest.object),
             });
         };
-        let attributes = compare(live, would, true);
+        // Where nothing was asked because the object is right, both are one.
+        let attributes = match Arc::ptr_eq(live, would) {
+            true => Vec::new(),
+            false => compare(live, would, true),
+        };
         let owners = seen
             .conflicts
             .iter()

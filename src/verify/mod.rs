@@ -31,7 +31,7 @@ pub use list::CHECKS;
 use crate::aws::{CallError, Doing, Memo, OrAbsent, Session};
 use crate::event::{CheckOutcome, CheckResult};
 use crate::inventory::{Cluster, Settings, VerifySettings};
-use crate::kubernetes::{Access, Endpoint, Kind, Purpose};
+use crate::kubernetes::{Access, Endpoint, Kind};
 
 /// The cluster that is checked, and what the checks share.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Subject {
             Err(error) => Err(error.clone().into()),
         };
         let access = match endpoint {
-            Ok(endpoint) => Access::open(&session, &name, &endpoint, Purpose::Watch).await,
+            Ok(endpoint) => Access::open(&session, &name, &endpoint).await,
             Err(error) => Err(error),
         };
         Self {

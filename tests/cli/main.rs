@@ -28,6 +28,7 @@ mod kube;
 mod kube_peers;
 mod lab;
 mod notifications;
+mod one_connection;
 mod outputs;
 #[path = "../peers/mod.rs"]
 mod peers;

@@ -8,7 +8,7 @@ use psk::aws::{Aws, Identity, Session, Target};
 use psk::control_plane::cluster::{Access as Reached, Facts};
 use psk::inventory::{Cluster, Inventory};
 use psk::kubernetes::baseline::{self, Needs};
-use psk::kubernetes::{Access, Endpoint, Late, Purpose, Shared};
+use psk::kubernetes::{Access, Endpoint, Late, Shared};
 use psk::reconcile::plan::Action;
 use psk::reconcile::{Error, Grant, Graph, Lookup, Polling, Progress};
 use psk_lab::plausible::plausible;
@@ -128,8 +128,7 @@ fn a_real_api_server_takes_the_baseline_twice_the_second_time_without_change() {
             url: server.url.clone(),
             certificate_authority: server.certificate_authority.clone(),
         };
-        let purpose = Purpose::Change;
-        let access = Access::open(&session, CLUSTER, &endpoint, purpose).await;
+        let access = Access::open(&session, CLUSTER, &endpoint).await;
         let access = access.unwrap();
         let facts = Facts {
             arn: target.arn("eks", &format!("cluster/{CLUSTER}")),
