@@ -1,8 +1,9 @@
 //! Measures how a fan-out grows with its clusters, through the binary and against the lab.
 //!
 //! One inventory holds a role of one cluster and a role of two hundred, over several accounts and
-//! regions, and every call takes 50 ms longer. The lab simulates the whole inventory either way, so
-//! what differs between the two runs is the fan-out alone. Then the newcomer's command is timed.
+//! regions, and every call takes 50 ms longer. The lab is served beside the runs that are timed, and one
+//! run goes before them, so that all clusters are there and at rest as a fleet is; it shares the machine
+//! with them all the same. Then the newcomer's command is timed, with its lab in the same process.
 //!
 //! ```text
 //! cargo bench --bench fanout                     # prints the figures
@@ -12,8 +13,9 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use psk::report::Report;
@@ -36,6 +38,8 @@ const REGIONS: [&str; 6] = [
     "ap-southeast-2",
 ];
 const LATENCY_MS: &str = "50";
+/// The last line that `psk lab up` prints sets this.
+const LAST_EXPORT: &str = "PSK_HELM";
 
 /// How many times as long as one cluster all of them may take.
 const LIMIT: f64 = 1.5;
@@ -60,12 +64,16 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 fn growth() -> Result<bool, Box<dyn Error>> {
     let root = tempfile::tempdir()?;
     write_inventory(root.path())?;
+    let lab = Lab::up(root.path())?;
+    fanout(&lab, root.path(), "one")?;
+    fanout(&lab, root.path(), "many")?;
     let (mut one, mut many) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
         // In turns, so that whatever else the machine does meets both alike.
-        one.push(fanout(root.path(), "one")?);
-        many.push(fanout(root.path(), "many")?);
+        one.push(fanout(&lab, root.path(), "one")?);
+        many.push(fanout(&lab, root.path(), "many")?);
     }
+    drop(lab);
     let (one, many) = (median(one)?, median(many)?);
     println!(
         "{CLUSTERS} clusters over {} accounts and {} regions, {LATENCY_MS} ms on every call, \
@@ -97,7 +105,8 @@ fn newcomer() -> Result<bool, Box<dyn Error>> {
     let mut walls = Vec::new();
     for _ in 0..RUNS {
         let began = Instant::now();
-        psk(Path::new(env!("CARGO_MANIFEST_DIR")), "nonprod", &[])?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        succeed(psk(root, "nonprod").arg("--lab"))?;
         walls.push(began.elapsed());
     }
     walls.sort();
@@ -144,7 +153,7 @@ fn write_inventory(root: &Path) -> Result<(), Box<dyn Error>> {
 
 /// What one run took.
 struct Run {
-    /// From the process's start to its end, the lab's own start included.
+    /// From the process's start to its end.
     wall: Duration,
     /// From the moment at which the first cluster was started until the last had ended.
     working: Duration,
@@ -152,14 +161,55 @@ struct Run {
     longest_chain: u32,
 }
 
-fn fanout(root: &Path, role: &str) -> Result<Run, Box<dyn Error>> {
+/// A lab that is being served until this is dropped.
+struct Lab {
+    server: Child,
+    /// What points a client at it.
+    exports: Vec<(String, String)>,
+}
+
+impl Lab {
+    fn up(root: &Path) -> Result<Self, Box<dyn Error>> {
+        let mut server = Command::new(env!("CARGO_BIN_EXE_psk"))
+            .arg("--root")
+            .arg(root)
+            .args(["lab", "up", "--lab-latency", LATENCY_MS])
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let told = server.stdout.take().ok_or("the lab tells nothing")?;
+        let mut lab = Self {
+            server,
+            exports: Vec::new(),
+        };
+        for line in BufReader::new(told).lines() {
+            let line = line?;
+            let export = line.strip_prefix("export ").ok_or("no export")?;
+            let (name, value) = export.split_once('=').ok_or("no export")?;
+            lab.exports.push((name.to_owned(), value.to_owned()));
+            if name == LAST_EXPORT {
+                return Ok(lab);
+            }
+        }
+        Err("the lab ended".into())
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        // It keeps nothing that it would have to write down.
+        let _gone = self.server.kill().and_then(|()| self.server.wait());
+    }
+}
+
+fn fanout(lab: &Lab, root: &Path, role: &str) -> Result<Run, Box<dyn Error>> {
     let file = root.join("report.json");
     let file_argument = file.to_str().ok_or("the path of the report isn't UTF-8")?;
     let began = Instant::now();
-    psk(
-        root,
-        role,
-        &["--lab-latency", LATENCY_MS, "--report", file_argument],
+    let exports = lab.exports.iter().map(|(name, value)| (name, value));
+    succeed(
+        psk(root, role)
+            .envs(exports)
+            .args(["--report", file_argument]),
     )?;
     let wall = began.elapsed();
     let report: Report = serde_json::from_slice(&std::fs::read(file)?)?;
@@ -172,19 +222,23 @@ fn fanout(root: &Path, role: &str) -> Result<Run, Box<dyn Error>> {
     })
 }
 
-fn psk(root: &Path, role: &str, more: &[&str]) -> Result<(), Box<dyn Error>> {
-    let status = Command::new(env!("CARGO_BIN_EXE_psk"))
+fn psk(root: &Path, role: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_psk"));
+    command
         .arg("--root")
         .arg(root)
-        .args(["fanout", "--role", role, "--dry-run", "--lab"])
-        .args(more)
+        .args(["fanout", "--role", role, "--dry-run"])
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()?;
+        .stderr(Stdio::null());
+    command
+}
+
+fn succeed(command: &mut Command) -> Result<(), Box<dyn Error>> {
+    let status = command.status()?;
     if status.success() {
         Ok(())
     } else {
-        Err(format!("psk fanout --role {role} ended with {status}").into())
+        Err(format!("{command:?} ended with {status}").into())
     }
 }
 

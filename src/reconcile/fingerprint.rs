@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -76,7 +76,9 @@ impl Intended {
 }
 
 fn digest(value: &Value) -> String {
-    let digest = Sha256::digest(sorted(value).to_string());
+    // Only keys that aren't text can't be written, and JSON has none.
+    let text = serde_json::to_vec(&InOrder(value)).unwrap_or_default();
+    let digest = Sha256::digest(text);
     digest
         .iter()
         .take(KEPT)
@@ -84,15 +86,19 @@ fn digest(value: &Value) -> String {
         .collect()
 }
 
-/// The value with every object's keys in order, so that equal values have one text.
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let fields: BTreeMap<_, _> = fields.iter().map(|(k, v)| (k, sorted(v))).collect();
-            fields.into_iter().map(|(k, v)| (k.clone(), v)).collect()
+/// A value that is written with every object's keys in order, so that equal values have one text.
+struct InOrder<'a>(&'a Value);
+
+impl Serialize for InOrder<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(fields) => {
+                let fields: BTreeMap<_, _> = fields.iter().collect();
+                to.collect_map(fields.into_iter().map(|(k, v)| (k, InOrder(v))))
+            }
+            Value::Array(items) => to.collect_seq(items.iter().map(InOrder)),
+            scalar => scalar.serialize(to),
         }
-        Value::Array(items) => items.iter().map(sorted).collect(),
-        scalar => scalar.clone(),
     }
 }
 

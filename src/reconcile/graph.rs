@@ -1,7 +1,7 @@
 //! The resources of one cluster, and the two walks over them: plan and apply.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
@@ -224,7 +224,7 @@ struct Subject {
 
 struct Managed<R: Resource> {
     resource: R,
-    observed: Mutex<Option<R::Observed>>,
+    observed: Mutex<Option<Arc<R::Observed>>>,
     slot: Slot<R::Output>,
 }
 
@@ -236,10 +236,10 @@ impl<R: Resource> Managed<R> {
             }
             _ => self.resource.foretold(),
         });
-        *self.observed.lock().unwrap_or_else(PoisonError::into_inner) = observed;
+        *self.observed.lock().unwrap_or_else(PoisonError::into_inner) = observed.map(Arc::new);
     }
 
-    fn observed(&self) -> Option<R::Observed> {
+    fn observed(&self) -> Option<Arc<R::Observed>> {
         self.observed
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -281,7 +281,7 @@ impl<R: Resource> Node for Managed<R> {
 
     fn compare(&self) -> Result<Option<Compared>, Error> {
         let observed = self.observed();
-        let mut diff = self.resource.diff(observed.as_ref())?;
+        let mut diff = self.resource.diff(observed.as_deref())?;
         let found = std::mem::take(&mut diff.found);
         let is_nothing = observed.is_none() && diff.action == Action::Keep;
         Ok(Some(Compared {
@@ -295,7 +295,7 @@ impl<R: Resource> Node for Managed<R> {
     }
 
     fn intended(&self) -> Option<Intended> {
-        let diff = self.resource.diff(self.observed().as_ref()).ok()?;
+        let diff = self.resource.diff(self.observed().as_deref()).ok()?;
         Some(Intended::of(R::KIND, self.resource.name(), diff.wanted))
     }
 
@@ -307,15 +307,14 @@ impl<R: Resource> Node for Managed<R> {
         async move {
             let mut observed = self.observed();
             if observed
-                .as_ref()
+                .as_deref()
                 .is_some_and(|seen| self.resource.is_busy(seen))
             {
-                let settled = self.resource.settle(progress).await?;
-                self.remember(Some(settled.clone()));
-                observed = Some(settled);
+                self.remember(Some(self.resource.settle(progress).await?));
+                observed = self.observed();
             }
             // Compared again, because what it builds on may only now be known.
-            let diff = self.resource.diff(observed.as_ref())?;
+            let diff = self.resource.diff(observed.as_deref())?;
             if diff.action == Action::Keep {
                 return Ok(None);
             }
@@ -323,7 +322,7 @@ impl<R: Resource> Node for Managed<R> {
                 review::check(reviewed, &self.change(diff.clone()))?;
             }
             self.resource
-                .apply(&diff, observed.as_ref(), progress)
+                .apply(&diff, observed.as_deref(), progress)
                 .await?;
             let settled = self.resource.settle(progress).await?;
             self.remember(Some(settled));
@@ -354,7 +353,7 @@ impl<R: Resource> Node for Managed<R> {
             };
             if self.resource.is_busy(&observed) && !self.resource.is_going(&observed) {
                 match self.resource.settle(progress).await {
-                    Ok(settled) => observed = settled,
+                    Ok(settled) => observed = Arc::new(settled),
                     Err(error) if error.is_cancelled() => return Err(error),
                     // What couldn't be made or changed can still be removed.
                     Err(_) => {}

@@ -11,7 +11,7 @@ use super::{Diff, Error, Fact, Progress};
 /// [`Handle`](super::Handle)s of the resources that it builds on.
 pub trait Resource: Send + Sync + 'static {
     /// What `observe` read: plain values, so that `diff` can be tested without a service.
-    type Observed: Clone + Send + Sync + 'static;
+    type Observed: Send + Sync + 'static;
     /// What other resources may know of this one.
     type Output: Clone + Send + Sync + 'static;
     /// The kind in plans and messages (`eks_nodegroup`).
