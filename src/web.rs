@@ -13,11 +13,10 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(LONGEST))
 }
 
-/// What failed. reqwest's own message holds the URL; the cause stands at the bottom.
-pub fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+/// What failed: the message at the bottom of the chain of sources names the cause ("Connection refused"),
+/// where the top only says that something failed, or holds the URL.
+pub fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |e| e.source())
+        .last()
+        .map_or_else(String::new, ToString::to_string)
 }

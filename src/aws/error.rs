@@ -1,5 +1,6 @@
 //! What went wrong in a call to AWS: what psk was doing, what AWS said, what to do next.
 
+use crate::web::innermost;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -173,14 +174,6 @@ fn sources<'a>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
     std::iter::successors(Some(error), |e| e.source())
-}
-
-/// The message at the bottom of the chain of sources, which names the cause ("Connection refused"),
-/// where the top only says that something failed.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    sources(error)
-        .last()
-        .map_or_else(String::new, ToString::to_string)
 }
 
 /// Says what was being done when an AWS call failed.

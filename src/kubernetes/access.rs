@@ -26,6 +26,7 @@ use super::token::{Token, Tokens};
 use super::{Error, MANAGER};
 use crate::aws::Session;
 use crate::calls;
+use crate::web::innermost;
 
 /// For how long a call that gets no answer, or one that may pass, is repeated. An API server that is
 /// scaled or replaced is away for less.
@@ -612,13 +613,6 @@ fn unreadable(doing: &str, error: &serde_json::Error) -> Error {
         format!("the answer can't be read: {error}"),
         "check that the endpoint is a Kubernetes API server; if it is, report this as a bug",
     )
-}
-
-/// The message at the bottom of the chain of sources, which names the cause.
-pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    std::iter::successors(Some(error), |e| e.source())
-        .last()
-        .map_or_else(String::new, ToString::to_string)
 }
 
 #[cfg(test)]

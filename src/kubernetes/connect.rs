@@ -1,8 +1,8 @@
 //! The one connection to a cluster's API server, over HTTP/2.
 //!
 //! All calls and watches share it, so that a fleet takes one TLS handshake and one open file per cluster.
-//! Kubernetes' own clients do the same; every API server of EKS speaks HTTP/2. Source:
-//! `net/http2` in `k8s.io/apimachinery` and "net/http" in the Go documentation.
+//! Kubernetes' own clients do the same. Source: `SetTransportDefaults` in `k8s.io/apimachinery/pkg/util/net`; an API
+//! server is a server of Go's `net/http`, which speaks HTTP/2 over TLS.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Proxy};
 use tower::service_fn;
 
-use super::access::innermost;
+use crate::web::innermost;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -37,7 +37,8 @@ pub(super) fn client(authority: &[Vec<u8>], proxy: Option<&str>) -> Result<kube:
     })?;
     let mut builder = reqwest::Client::builder()
         .tls_certs_only(certificates)
-        // Tried first, HTTP/1.1 would open a connection for each of the first calls.
+        // A client that may speak both opens a connection for each of the first calls: it doesn't know yet that
+        // they can share one.
         .http2_prior_knowledge()
         .http2_keep_alive_interval(SILENCE)
         .http2_keep_alive_timeout(PING)

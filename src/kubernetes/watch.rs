@@ -10,10 +10,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::access::{Selection, innermost};
+use super::access::Selection;
 use super::kind::Kind;
 use super::{Access, Error};
 use crate::calls;
+use crate::web::innermost;
 
 /// After this long the API server ends a watch, and the next begins where it ended.
 const WATCH: Duration = Duration::from_secs(120);

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value as Json;
 
-use crate::harness::{Files, Served, psk, world_of};
+use crate::harness::{Files, Served, world_of};
 use crate::peers;
 
 const CLUSTER: &str = "qa-i01-aws-us-east-1";
@@ -25,13 +25,7 @@ impl Cluster {
     fn start() -> Self {
         let files = Files::small();
         let lab = Served::at(world_of(&files, "current"), r#"{"rules":[]}"#, SPEED);
-        let kubeconfig = files.root().join("kubeconfig");
-        psk(["kube", "config", "--cluster", CLUSTER, "--file"])
-            .arg(&kubeconfig)
-            .at(&files)
-            .inside(&lab)
-            .run()
-            .ended(0);
+        let kubeconfig = lab.kubeconfig(&files, CLUSTER);
         Self {
             files,
             lab,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use psk::aws::{Aws, Identity, Target};
 use psk::kubernetes::{Access, Endpoint, Selection, kinds};
 use serde_json::Value as Json;
 use tokio::net::{TcpListener, TcpStream};
@@ -37,19 +36,7 @@ fn many_calls_at_once_take_one_connection() {
     let lab = Served::start(world_of(&files, "current"), r#"{"rules":[]}"#);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let identity = Identity {
-            pipeline: "p".into(),
-            role: "qa".into(),
-            commit: None,
-        };
-        let target = Target {
-            account: "221155668855".into(),
-            region: "us-east-1".into(),
-            assume_role: "PSKRoles/PSKControlPlaneBaseRole".into(),
-        };
-        let env = lab.exports().into_iter().collect();
-        let aws = Aws::new(env, identity, 1024).await.unwrap();
-        let session = aws.session(&target).await.unwrap();
+        let session = lab.session("221155668855", &[]).await;
         let mut endpoint = Endpoint::of(&session, CLUSTER).await.unwrap();
         let mut url: Url = endpoint.url.parse().unwrap();
         let (port, taken) = counting(url.port().unwrap()).await;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use psk::aws::{Aws, Identity, Session, Target};
+use psk::aws::Session;
 use psk::control_plane::cluster::{Access as Reached, Facts};
 use psk::inventory::{Cluster, Inventory};
 use psk::kubernetes::baseline::{self, Needs};
@@ -108,22 +108,9 @@ fn a_real_api_server_takes_the_baseline_twice_the_second_time_without_change() {
     let cluster = cluster(&files);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let identity = Identity {
-            pipeline: "p".into(),
-            role: "qa".into(),
-            commit: None,
-        };
-        let target = Target {
-            account: ACCOUNT.into(),
-            region: "us-east-1".into(),
-            assume_role: cluster.settings.aws_assume_role.to_string(),
-        };
-        let env = lab.exports().into_iter();
-        let helm = helm.display().to_string();
-        let home = files.root().display().to_string();
-        let env = env.chain([("PSK_HELM".to_owned(), helm), ("HOME".to_owned(), home)]);
-        let aws = Aws::new(env.collect(), identity, 1024).await.unwrap();
-        let session = aws.session(&target).await.unwrap();
+        let helm = ("PSK_HELM", helm.display().to_string());
+        let home = ("HOME", files.root().display().to_string());
+        let session = lab.session(ACCOUNT, &[helm, home]).await;
         let endpoint = Endpoint {
             url: server.url.clone(),
             certificate_authority: server.certificate_authority.clone(),
@@ -131,7 +118,7 @@ fn a_real_api_server_takes_the_baseline_twice_the_second_time_without_change() {
         let access = Access::open(&session, CLUSTER, &endpoint).await;
         let access = access.unwrap();
         let facts = Facts {
-            arn: target.arn("eks", &format!("cluster/{CLUSTER}")),
+            arn: format!("arn:aws:eks:us-east-1:{ACCOUNT}:cluster/{CLUSTER}"),
             version: cluster.settings.eks_version,
             applied: None,
             made_by_psk: true,

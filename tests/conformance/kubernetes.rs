@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::{Value as Json, json};
 
 use crate::checked::hold;
-use crate::harness::{ApiServer, Files, Served, psk, repository, world_of};
+use crate::harness::{ApiServer, Files, Served, repository, world_of};
 use crate::peers;
 use crate::python::{Found, Python};
 
@@ -43,13 +43,7 @@ fn played(programs: &Path, kubeconfig: &Path, lab: &Served) -> String {
 fn of_the_lab(programs: &Path) -> String {
     let files = Files::small();
     let lab = Served::at(world_of(&files, "current"), r#"{"rules":[]}"#, SPEED);
-    let kubeconfig = files.root().join("kubeconfig");
-    psk(["kube", "config", "--cluster", CLUSTER, "--file"])
-        .arg(&kubeconfig)
-        .at(&files)
-        .inside(&lab)
-        .run()
-        .ended(0);
+    let kubeconfig = lab.kubeconfig(&files, CLUSTER);
     played(programs, &kubeconfig, &lab)
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
+use psk::aws::{Aws, Identity, Session, Target};
 use psk_lab::faults::Faults;
 use psk_lab::journal::Record;
 use psk_lab::seed::{DEFAULT_HOME, circleci_organization};
@@ -68,6 +69,38 @@ impl Served {
         let files = Files::small();
         let lab = Self::start(world_of(&files, "behind"), faults);
         (files, lab)
+    }
+
+    /// A session by the role that psk has in an account, in us-east-1, for what psk's own code is asked directly.
+    /// `more` is its environment beside what leads into the lab.
+    pub(crate) async fn session(&self, account: &str, more: &[(&str, String)]) -> Session {
+        let more = more.iter();
+        let more = more.map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let env = self.exports().into_iter().chain(more).collect();
+        let identity = Identity {
+            pipeline: "p".into(),
+            role: "qa".into(),
+            commit: None,
+        };
+        let target = Target {
+            account: account.into(),
+            region: "us-east-1".into(),
+            assume_role: "PSKRoles/PSKControlPlaneBaseRole".into(),
+        };
+        let aws = Aws::new(env, identity, 1024).await.unwrap();
+        aws.session(&target).await.unwrap()
+    }
+
+    /// A kubeconfig for a cluster, as psk writes it among these files.
+    pub(crate) fn kubeconfig(&self, files: &Files, cluster: &str) -> PathBuf {
+        let kubeconfig = files.root().join("kubeconfig");
+        psk(["kube", "config", "--cluster", cluster, "--file"])
+            .arg(&kubeconfig)
+            .at(files)
+            .inside(self)
+            .run()
+            .ended(0);
+        kubeconfig
     }
 
     /// Serves a world with faults.
