@@ -118,6 +118,7 @@ pub(super) fn settle(region: &mut Region, now: Timestamp) {
     {
         if effect == Effect::ClusterDeleted {
             region.clusters.remove(&name);
+            region.has_lost_clusters = true;
             continue;
         }
         let findings = &region.findings;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::addons::AddonStatus;
 use super::agenda;
@@ -158,12 +157,7 @@ impl Cluster {
             .map(|addon| Addon {
                 name: addon.name.clone(),
                 version: addon.spec.version.clone(),
-                configuration: addon
-                    .spec
-                    .configuration
-                    .as_deref()
-                    .and_then(|text| serde_json::from_str(text).ok())
-                    .unwrap_or(Value::Null),
+                configuration: addon.spec.configuration.clone(),
                 since: addon.created_at,
                 credentials: storage::credentials(iam, self, addon),
             })

@@ -77,7 +77,9 @@ pub fn handle(world: &mut World, call: &Call) -> Answer {
     };
     let request = request::Request::new(call, labels, around);
     let answer = (route.serve)(&mut here.eks, &request);
-    network::keep_security_groups(&here.eks, &mut here.ec2);
+    if std::mem::take(&mut here.eks.has_lost_clusters) || call.writes() {
+        network::keep_security_groups(&here.eks, &mut here.ec2);
+    }
     let answer = answer?;
     for service in linked_services(route.operation) {
         iam::ensure_service_linked_role(&mut account.iam, &call.account, *service, call.now);

@@ -35,6 +35,8 @@ pub struct Region {
     /// What readiness checks will find besides what they see for themselves.
     pub findings: Vec<Finding>,
     pub(super) agenda: Agenda,
+    /// A cluster has gone since the security groups were last looked after.
+    pub(super) has_lost_clusters: bool,
 }
 
 impl Region {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 /// What AWS says of one cluster and around it.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,8 +85,8 @@ pub(crate) struct Addon {
     pub(crate) name: String,
     /// Its version.
     pub(crate) version: String,
-    /// Its configuration.
-    pub(crate) configuration: Value,
+    /// Its configuration, as it was given.
+    pub(crate) configuration: Option<String>,
     /// When it was installed.
     pub(crate) since: Timestamp,
     /// What its service account may do in AWS.

@@ -159,8 +159,11 @@ fn install(inside: &mut Inside, facts: &Facts, addon: &Addon, workload: &Workloa
     let at = addon.since.max(facts.made).min(now);
     let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": workload.account, "namespace": SYSTEM } });
     bootstrap::make(inside, account, at);
-    let config = addon
-        .configuration
+    let config = addon.configuration.as_deref();
+    let config: Value = config
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    let config = config
         .pointer(workload.configured)
         .cloned()
         .unwrap_or_default();
