@@ -11,6 +11,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures::FutureExt;
+use futures::future::Either;
 use tokio::time::Instant;
 
 use crate::event::{CallSummary, MadeCall};
@@ -79,28 +80,26 @@ tokio::task_local! {
 }
 
 /// Runs `work` with its calls counted in `log`, as a chain that starts at depth zero.
-pub async fn counted<F: Future>(log: CallLog, work: F) -> F::Output {
-    SCOPE
-        .scope(
-            Scope {
-                log,
-                depth: Cell::new(0),
-            },
-            work,
-        )
-        .await
+pub fn counted<F: Future>(log: CallLog, work: F) -> impl Future<Output = F::Output> {
+    let scope = Scope {
+        log,
+        depth: Cell::new(0),
+    };
+    SCOPE.scope(scope, work)
 }
 
 /// Runs `work` as a branch of the current chain and tells the depth that it reached. Outside of
 /// [`counted`] it just runs.
-pub async fn in_scope<F: Future>(work: F) -> (F::Output, u32) {
-    let Ok(scope) = SCOPE.try_with(|s| Scope {
+pub fn in_scope<F: Future>(work: F) -> impl Future<Output = (F::Output, u32)> {
+    // No async function: it would hold `work` once for each place where it awaits it.
+    let scope = SCOPE.try_with(|s| Scope {
         log: s.log.clone(),
         depth: Cell::new(s.depth.get()),
-    }) else {
-        return (work.await, 0);
-    };
-    SCOPE.scope(scope, async { (work.await, depth()) }).await
+    });
+    match scope {
+        Ok(scope) => Either::Left(SCOPE.scope(scope, work.map(|output| (output, depth())))),
+        Err(_) => Either::Right(work.map(|output| (output, 0))),
+    }
 }
 
 /// Runs all of `work` at once, each as its own branch; the chain goes on from the deepest.

@@ -66,7 +66,9 @@ impl<K: Eq + Hash, V: Clone, E: Clone> Memo<K, V, E> {
             }
             Arc::clone(cell)
         };
-        let (answer, depth) = cell.get_or_init(|| calls::in_scope(fetch())).await;
+        // Boxed, so that those who only wait don't hold room for a fetch.
+        let fetch = || Box::pin(calls::in_scope(fetch()));
+        let (answer, depth) = cell.get_or_init(fetch).await;
         calls::advance_to(*depth);
         answer.clone()
     }
