@@ -61,6 +61,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         mode: Mode::Apply,
         force_upgrade: args.force.force_upgrade,
         saved: None,
+        saves: false,
         rollout: Some(Rollout {
             release: args.release,
             override_gate: args.gate.override_gate,

@@ -55,6 +55,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         }),
         force_upgrade: None,
         saved: None,
+        saves: false,
         rollout: Some(Rollout {
             override_gate: args.gate.override_gate,
             wait_for_gate: args.gate.wait_for_gate,

@@ -33,15 +33,12 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         polling: Polling::default(),
         force_upgrade: None,
         saved: None,
+        saves: false,
         rollout: None,
         shard: None,
     };
     let ran = run::run(wish, args.run, context).await?;
-    let plans = ran.plans.values();
-    let differs = plans
-        .map(|found| found.plan.counts().changed())
-        .sum::<usize>()
-        > 0;
+    let differs = ran.summary.counts().changed > 0;
     Ok(match ran.exit() {
         Exit::Done if differs => Exit::ChangesPending.into(),
         exit => exit.into(),

@@ -60,6 +60,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         polling: args.wait.polling(&context.env)?,
         force_upgrade: args.force_upgrade,
         saved: None,
+        saves: false,
         rollout: Some(Rollout {
             release: args.release,
             override_gate: args.gate.override_gate,

@@ -38,6 +38,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         cluster: args.which.cluster,
         shard: None,
         saved: None,
+        saves: false,
         mode: Mode::Outputs { dry_run },
         polling: Polling::default(),
         force_upgrade: None,

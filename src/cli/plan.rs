@@ -42,6 +42,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         polling: Polling::default(),
         force_upgrade: args.force.force_upgrade,
         saved: None,
+        saves: args.out.is_some(),
         rollout: None,
     };
     let ran = run::run(wish, args.run, context).await?;
@@ -54,11 +55,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         }
         ran.to_save.write(path).map_err(refused)?;
     }
-    let plans = ran.plans.values();
-    let pending = plans
-        .map(|found| found.plan.counts().changed())
-        .sum::<usize>()
-        > 0;
+    let pending = ran.summary.counts().changed > 0;
     Ok(match exit {
         Exit::Done if pending && args.detailed_exitcode => Exit::ChangesPending.into(),
         exit => exit.into(),

@@ -59,6 +59,8 @@ pub(super) struct Wish {
     pub(super) force_upgrade: Option<String>,
     /// The saved plan that is applied.
     pub(super) saved: Option<SavedPlan>,
+    /// Whether the plans that are made are to be saved.
+    pub(super) saves: bool,
     /// What the run rolls out, and whether the role's gate is asked; not where it rolls out nothing.
     pub(super) rollout: Option<Rollout>,
 }
@@ -79,9 +81,7 @@ pub(super) struct Rollout {
 pub(super) struct Ran {
     /// Each cluster's end.
     pub(super) summary: fanout::Summary,
-    /// The plans that were made, by cluster.
-    pub(super) plans: BTreeMap<String, Found>,
-    /// The same in the form in which they are saved.
+    /// The plans that were made, in the form in which they are saved; none unless they are to be.
     pub(super) to_save: SavedPlan,
     interrupted: Option<Interruption>,
     untold: bool,
@@ -244,12 +244,14 @@ pub(super) async fn run_checks(
     let manifests = kubernetes::of_teams(&inventory, &clusters)?;
     let mut work = ClusterWork::new(aws, clusters, wish.mode, intent)
         .with_manifests(manifests)
-        .with_checks(checks);
+        .with_checks(checks)
+        .saving_plans(wish.saves);
     if let Some(place) = place {
         work = work.keeping_outputs(place);
     }
-    let digests = selection.clusters().iter();
-    let digests = digests.map(|name| (name.to_string(), inventory.settings_digest(name)));
+    let noted = selection.clusters().iter();
+    let noted = noted.filter(|_| wish.mode.notes_settings());
+    let digests = noted.map(|name| (name.to_string(), inventory.settings_digest(name)));
     work = work.noting(digests.collect(), release.commit.clone());
     if let Some(saved) = wish.saved {
         let reviewed = saved.clusters.into_iter();
@@ -354,12 +356,12 @@ pub(super) async fn run_checks(
         tokio::join!(running, drive(events, &mut listeners, &context.clock));
     world.leave().await?;
     let untold = tell::untold(&untold, context);
-    let plans = work.plans();
+    let mut plans = work.take_plans();
     to_save.clusters = selection
         .clusters()
         .iter()
         .filter_map(|name| {
-            let Found { plan, found } = plans.get(name.as_str())?.clone();
+            let Found { plan, found } = plans.remove(name.as_str())?;
             let settings = inventory.setting_digests(name);
             Some(SavedCluster {
                 plan,
@@ -370,7 +372,6 @@ pub(super) async fn run_checks(
         .collect();
     Ok(Ran {
         summary,
-        plans,
         to_save,
         interrupted: stop.interruption(),
         untold,

@@ -41,6 +41,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
         cluster: args.which.cluster,
         shard: None,
         saved: None,
+        saves: false,
         rollout: None,
         mode: Mode::Verify,
         polling: Polling::default(),

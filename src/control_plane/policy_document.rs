@@ -1,5 +1,6 @@
 //! IAM policy documents: written once what they name is known, compared by what they mean.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -71,11 +72,16 @@ pub(super) fn diff(
     old: Option<&Value>,
     new: Fact<Value>,
 ) -> DiffBuilder {
-    let new = new.map(|new| match old {
-        Some(old) if mean_the_same(old, &new) => old.clone(),
-        _ => new,
-    });
-    diff.fact(path, old, new)
+    match new {
+        Fact::Known(new) => {
+            let new = match old {
+                Some(old) if mean_the_same(old, &new) => old.clone(),
+                _ => new,
+            };
+            diff.values(path, old.cloned(), Some(new))
+        }
+        Fact::AfterApply => diff.fact(path, old, Fact::<Value>::AfterApply),
+    }
 }
 
 fn mean_the_same(a: &Value, b: &Value) -> bool {
@@ -86,20 +92,20 @@ fn mean_the_same(a: &Value, b: &Value) -> bool {
 /// list of one, lists in any order, a boolean or its text. Ids mean nothing.
 /// Source: IAM User Guide, "Grammar of the IAM JSON policy language".
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Meaning {
-    Texts(BTreeSet<String>),
-    Parts(BTreeMap<String, Meaning>),
-    Statements(BTreeSet<Meaning>),
+enum Meaning<'a> {
+    Texts(BTreeSet<Cow<'a, str>>),
+    Parts(BTreeMap<&'a str, Meaning<'a>>),
+    Statements(BTreeSet<Meaning<'a>>),
 }
 
-impl Meaning {
-    fn of(value: &Value) -> Self {
+impl<'a> Meaning<'a> {
+    fn of(value: &'a Value) -> Self {
         match value {
             Value::Object(parts) => Self::Parts(
                 parts
                     .iter()
                     .filter(|(key, _)| !["Id", "Sid"].contains(&key.as_str()))
-                    .map(|(key, part)| (key.clone(), Self::of_part(key, part)))
+                    .map(|(key, part)| (key.as_str(), Self::of_part(key, part)))
                     .collect(),
             ),
             Value::Array(items) => Self::Texts(items.iter().map(text).collect()),
@@ -107,7 +113,7 @@ impl Meaning {
         }
     }
 
-    fn of_part(key: &str, part: &Value) -> Self {
+    fn of_part(key: &str, part: &'a Value) -> Self {
         match (key, part) {
             ("Statement", Value::Array(statements)) => {
                 Self::Statements(statements.iter().map(Self::of).collect())
@@ -115,17 +121,18 @@ impl Meaning {
             ("Statement", single) => Self::Statements([Self::of(single)].into()),
             // Everyone. Source: IAM User Guide, "AWS JSON policy elements: Principal".
             ("Principal" | "NotPrincipal", Value::String(all)) if all == "*" => {
-                Self::Parts([("AWS".to_owned(), Self::of(part))].into())
+                Self::Parts([("AWS", Self::of(part))].into())
             }
             _ => Self::of(part),
         }
     }
 }
 
-fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+fn text(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -8,11 +8,16 @@ pub(crate) fn nearest<'a, S: AsRef<str> + ?Sized + 'a>(
     let likely = |name: &str| {
         let (one, other) = (given.chars().count(), name.chars().count());
         let far = (one.max(other) / 3).max(1);
-        // No two words are nearer than their lengths, and most aren't near by these alone.
+        // No two words are nearer than their lengths or their letters, and most aren't near by these
+        // alone.
         if one.abs_diff(other) > far {
             return None;
         }
-        let distance = strsim::damerau_levenshtein(&given.to_lowercase(), &name.to_lowercase());
+        let (given, name) = (given.to_lowercase(), name.to_lowercase());
+        if letters_apart(&given, &name) > far {
+            return None;
+        }
+        let distance = strsim::damerau_levenshtein(&given, &name);
         (distance <= far).then_some(distance)
     };
     known
@@ -21,6 +26,20 @@ pub(crate) fn nearest<'a, S: AsRef<str> + ?Sized + 'a>(
         .filter_map(|name| likely(name).map(|distance| (distance, name)))
         .min()
         .map(|(_, name)| name)
+}
+
+/// How many letters of one word the other lacks, at the least. An edit takes away one letter, brings one,
+/// or both.
+fn letters_apart(one: &str, other: &str) -> usize {
+    // Letters that share a place may cancel each other out, which only makes the words seem nearer.
+    let mut count = [0i32; 64];
+    for (word, step) in [(one, 1), (other, -1)] {
+        for letter in word.chars() {
+            count[letter as usize % count.len()] += step;
+        }
+    }
+    let surplus = |sign: i32| count.iter().map(|n| (n * sign).max(0)).sum::<i32>();
+    usize::try_from(surplus(1).max(surplus(-1))).unwrap_or_default()
 }
 
 /// `did you mean "prod"?`, if a known name is near enough.
@@ -41,6 +60,7 @@ mod tests {
         assert_eq!(nearest("nonprd", roles), Some("nonprod"));
         assert_eq!(nearest("PROD", roles), Some("prod"));
         assert_eq!(nearest("pord", roles), Some("prod"));
+        assert_eq!(nearest("prevwie", roles), Some("preview"));
         assert_eq!(nearest("development", roles), None);
     }
 }

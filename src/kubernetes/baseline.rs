@@ -12,7 +12,7 @@ use super::connection::{Connection, Shared};
 use super::helm::Chart;
 use super::karpenter::{CRDS, ChartRelease, KARPENTER, NAMESPACE, Releases, Values};
 use super::late::Late;
-use super::manifest::{self, Manifest, built_in, jinja};
+use super::manifest::{self, Manifest, Templates, jinja};
 use super::object::{Body, Object, UNKNOWN};
 use crate::control_plane::cluster::Facts;
 use crate::control_plane::{self, queue, roles};
@@ -22,6 +22,8 @@ use crate::reconcile::{Graph, Handle, Polling};
 /// What the inside of a cluster needs of its AWS side.
 #[derive(Debug)]
 pub struct Needs<'a> {
+    /// What the run has read of psk's own templates.
+    pub templates: &'a Templates,
     /// What walks over the cluster's inside share.
     pub shared: &'a Arc<Shared>,
     /// The cluster's settings.
@@ -319,12 +321,13 @@ fn bodies(needs: &Needs<'_>) -> Result<Vec<(Body, Place)>, Error> {
         if let Some(late) = late {
             known.insert(late.as_str(), Jinja::from(UNKNOWN));
         }
-        let manifests = built_in(name, text, &known).map_err(|cause| broken(name, cause))?;
-        bodies.extend(manifests.into_iter().map(|manifest| {
+        let objects = needs.templates.objects(name, text, &known);
+        let objects = objects.map_err(|cause| broken(name, cause))?;
+        bodies.extend(objects.iter().cloned().map(|manifest| {
             let body = match late {
                 None => Body::Ready(manifest),
                 Some(late) => Body::Late {
-                    marked: manifest,
+                    manifest,
                     late: needs.late(late),
                 },
             };
@@ -336,7 +339,11 @@ fn bodies(needs: &Needs<'_>) -> Result<Vec<(Body, Place)>, Error> {
             ("v1", "Namespace") => Place::Namespace,
             _ => Place::Team,
         };
-        bodies.push((Body::Ready(manifest.clone()), place));
+        let manifest = Manifest {
+            object: applied_set::marked(manifest.object.clone()),
+            at: manifest.at.clone(),
+        };
+        bodies.push((Body::Ready(Arc::new(manifest)), place));
     }
     Ok(bodies)
 }
@@ -384,11 +391,12 @@ impl Inside {
         scope.insert("queue", Jinja::from(queue::name(&place.cluster)));
         let mut objects = Vec::new();
         let mut group_kinds = BTreeSet::new();
+        let templates = Templates::default();
         for Template { name, text, .. } in TEMPLATES {
-            let manifests = built_in(name, text, &scope).map_err(|cause| broken(name, cause))?;
-            for manifest in manifests {
+            let found = templates.objects(name, text, &scope);
+            for manifest in found.map_err(|cause| broken(name, cause))?.iter() {
                 group_kinds.insert(manifest.identity().group_kind);
-                objects.push(applied_set::marked(manifest.object));
+                objects.push(manifest.object.clone());
             }
         }
         objects.push(applied_set::parent(&group_kinds));

@@ -19,19 +19,14 @@ const BOOKKEEPING: [&str; 8] = [
     "deletionGracePeriodSeconds",
 ];
 
-/// The object without what the API server and controllers keep in it, and without what names it.
-fn pure(object: &Value) -> Value {
-    let mut pure = object.clone();
-    if let Some(fields) = pure.as_object_mut() {
-        fields.remove("status");
-        // Lists leave both out of their items.
-        fields.remove("apiVersion");
-        fields.remove("kind");
-        if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.retain(|key, _| !BOOKKEEPING.contains(&key.as_str()));
-        }
+/// Whether a field is what the API server and controllers keep in an object, or what names it.
+fn is_passed_over(path: &str, key: &str) -> bool {
+    match path {
+        // Lists leave the latter two out of their items.
+        "" => matches!(key, "status" | "apiVersion" | "kind"),
+        "metadata" => BOOKKEEPING.contains(&key),
+        _ => false,
     }
-    pure
 }
 
 /// Every attribute of an object that is to be made.
@@ -80,8 +75,7 @@ pub(super) fn compare(old: &Value, new: &Value, goes: bool) -> Vec<AttributeChan
         secret,
         changes: Vec::new(),
     };
-    let (old, new) = (pure(old), pure(new));
-    walk.value("", Some(&old).filter(|v| !v.is_null()), Some(&new));
+    walk.value("", Some(old).filter(|v| !v.is_null()), Some(new));
     walk.changes
 }
 
@@ -126,14 +120,21 @@ impl Walk {
             .into_iter()
             .flatten()
             .flat_map(Map::keys)
+            .filter(|key| !is_passed_over(path, key))
             .collect();
         for key in keys {
-            let path = match path {
-                "" => key.clone(),
-                path => format!("{path}.{key}"),
-            };
-            let get = |fields: Option<&Map<String, Value>>| fields?.get(key).cloned();
-            self.value(&path, get(old).as_ref(), get(new).as_ref());
+            let (old, new) = (
+                old.and_then(|fields| fields.get(key)),
+                new.and_then(|fields| fields.get(key)),
+            );
+            // Of most objects, most is alike.
+            if old == new {
+                continue;
+            }
+            match path {
+                "" => self.value(key, old, new),
+                path => self.value(&format!("{path}.{key}"), old, new),
+            }
         }
     }
 

@@ -1,11 +1,12 @@
 //! Manifests: YAML templates to objects, each knowing where it was written.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::{Environment, UndefinedBehavior, Value as Jinja};
 use serde_json::{Map, Value, json};
 
+use super::applied_set::marked;
 use super::watch::key;
 use crate::inventory::{Cluster, Inventory, Location, Problem, Problems, Selection, Source, parse};
 
@@ -73,28 +74,43 @@ impl Manifest {
     }
 }
 
-/// Renders a template of psk's own and reads the objects in it.
-///
-/// # Errors
-/// What is wrong with the template, which is a defect of psk.
-pub(super) fn built_in(
-    name: &str,
-    template: &str,
-    scope: &BTreeMap<&'static str, Jinja>,
-) -> Result<Vec<Manifest>, String> {
-    let text =
-        render(name, template, &Jinja::from_pairs(scope.clone())).map_err(|e| e.to_string())?;
-    let mut problems = Vec::new();
-    let manifests = documents(name, &text, &mut problems);
-    match Problems::none_or(problems, manifests) {
-        Ok(manifests) => Ok(manifests
-            .into_iter()
-            .map(|manifest| Manifest {
+/// The objects in psk's own templates. What was read once is kept by its text: most of it is the same
+/// for all clusters of a run.
+#[derive(Debug, Default)]
+pub struct Templates(Mutex<HashMap<String, Objects>>);
+
+/// The objects of one template.
+pub(super) type Objects = Arc<[Arc<Manifest>]>;
+
+impl Templates {
+    /// Renders a template and reads the objects in it, which get the labels that mark them as psk's.
+    ///
+    /// # Errors
+    /// What is wrong with the template, which is a defect of psk.
+    pub(super) fn objects(
+        &self,
+        name: &str,
+        template: &str,
+        scope: &BTreeMap<&'static str, Jinja>,
+    ) -> Result<Objects, String> {
+        let text =
+            render(name, template, &Jinja::from_pairs(scope.clone())).map_err(|e| e.to_string())?;
+        let read = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = read().get(&text) {
+            return Ok(known.clone());
+        }
+        let mut problems = Vec::new();
+        let manifests = documents(name, &text, &mut problems);
+        let manifests = Problems::none_or(problems, manifests).map_err(|e| e.to_string())?;
+        let own = |manifest: Manifest| {
+            Arc::new(Manifest {
+                object: marked(manifest.object),
                 at: None,
-                ..manifest
             })
-            .collect()),
-        Err(problems) => Err(problems.to_string()),
+        };
+        let objects: Objects = manifests.into_iter().map(own).collect();
+        read().insert(text, objects.clone());
+        Ok(objects)
     }
 }
 

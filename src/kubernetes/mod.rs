@@ -32,7 +32,7 @@ pub use karpenter_nodes::KarpenterNodes;
 pub use kind::{Kind, kinds};
 pub use kubeconfig::{Subject, TokenMaker, kubeconfig, merged};
 pub use late::Late;
-pub use manifest::{Manifest, check_teams, of_teams};
+pub use manifest::{Manifest, Templates, check_teams, of_teams};
 pub use token::{Token, Tokens};
 pub use watch::{Objects, Waited, Watched, key, typed};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::access::Apply;
-use super::applied_set::{Applied, marked};
+use super::applied_set::Applied;
 use super::compare::{attributes, compare, found, wanted};
 use super::connection::Connection;
 use super::error::Conflict;
@@ -40,7 +40,7 @@ pub(super) struct Object {
     pub connection: Arc<Connection>,
     /// What psk has applied so far.
     pub applied: Handle<Arc<Applied>>,
-    /// The object.
+    /// The object as it is sent: with the labels that mark it as psk's.
     pub body: Body,
     /// Its name in plans.
     pub title: String,
@@ -54,11 +54,11 @@ pub(super) struct Object {
 #[derive(Debug)]
 pub(super) enum Body {
     /// It is all there.
-    Ready(Manifest),
+    Ready(Arc<Manifest>),
     /// It may hold what another resource tells.
     Late {
         /// The object, with a mark where that belongs.
-        marked: Manifest,
+        manifest: Arc<Manifest>,
         /// What the other resource tells.
         late: Late,
     },
@@ -66,16 +66,17 @@ pub(super) enum Body {
 
 impl Body {
     /// The object, with a mark where something isn't known yet.
-    pub(super) fn manifest(&self) -> Manifest {
+    pub(super) fn manifest(&self) -> Arc<Manifest> {
         match self {
             Self::Ready(manifest) => manifest.clone(),
-            Self::Late { marked, late } => {
-                let mut manifest = marked.clone();
-                if let Some(value) = late.get().known() {
+            Self::Late { manifest, late } => match late.get().known() {
+                Some(value) => {
+                    let mut manifest = Manifest::clone(manifest);
                     tell(&mut manifest.object, &value);
+                    Arc::new(manifest)
                 }
-                manifest
-            }
+                None => manifest.clone(),
+            },
         }
     }
 
@@ -92,6 +93,16 @@ impl Body {
             Self::Ready(_) => Ok(()),
             Self::Late { late, .. } => late.observed().await,
         }
+    }
+}
+
+/// Whether there is a mark in it.
+fn has_mark(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(UNKNOWN),
+        Value::Array(items) => items.iter().any(has_mark),
+        Value::Object(fields) => fields.values().any(has_mark),
+        _ => false,
     }
 }
 
@@ -123,15 +134,6 @@ pub(super) struct Seen {
 }
 
 impl Object {
-    /// The object as it is sent: with the labels that mark it as psk's.
-    fn wanted(&self) -> Manifest {
-        let manifest = self.body.manifest();
-        Manifest {
-            object: marked(manifest.object),
-            at: manifest.at,
-        }
-    }
-
     fn doing(&self, what: &str) -> String {
         format!("{what} {}", self.title)
     }
@@ -177,7 +179,7 @@ impl Object {
                 }
             }
         };
-        if manifest.object.to_string().contains(UNKNOWN) {
+        if has_mark(&manifest.object) {
             let live = live.await.map_err(|error| self.at(error, at))?;
             return Ok(Seen {
                 live,
@@ -353,7 +355,7 @@ impl Resource for Object {
         let Some(access) = self.connection.observed().await? else {
             return Ok(None);
         };
-        let manifest = self.wanted();
+        let manifest = self.body.manifest();
         let objects = &self.connection.shared().objects;
         let looked = objects.get(manifest.object.to_string(), || {
             self.look(&access, &applied, &manifest)
@@ -364,7 +366,7 @@ impl Resource for Object {
     fn output(&self, _: &Seen) {}
 
     fn diff(&self, seen: Option<&Seen>) -> Result<Diff, reconcile::Error> {
-        let manifest = self.wanted();
+        let manifest = self.body.manifest();
         let create = |reason: Option<String>| Diff {
             action: Action::Create,
             attributes: attributes(&manifest.object),
@@ -451,8 +453,8 @@ impl Resource for Object {
         progress: &Progress,
     ) -> Result<(), reconcile::Error> {
         let access = self.connection.required().await?;
-        let manifest = self.wanted();
-        if manifest.object.to_string().contains(UNKNOWN) {
+        let manifest = self.body.manifest();
+        if has_mark(&manifest.object) {
             return Fact::AfterApply.required(|| self.doing("applying"));
         }
         if diff.action == Action::Replace
@@ -477,7 +479,7 @@ impl Resource for Object {
 
     async fn remove(&self, _: &Seen, _: &Progress) -> Result<(), reconcile::Error> {
         let access = self.connection.required().await?;
-        let manifest = self.wanted();
+        let manifest = self.body.manifest();
         match self.kind(&manifest) {
             Some(kind) => {
                 let namespace = namespace(&kind, &manifest);

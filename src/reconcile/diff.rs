@@ -70,26 +70,24 @@ impl DiffBuilder {
     }
 
     /// Compares one attribute. `old` is `None` where it isn't set or nothing exists.
-    pub fn attribute(
-        mut self,
-        path: &str,
-        old: Option<impl Serialize>,
-        new: impl Serialize,
-    ) -> Self {
-        let (old, new) = (old.and_then(value), value(new));
-        self.note(path, old.as_ref());
-        if let Some(wanted) = &mut self.wanted {
-            let new = new.clone().unwrap_or_default();
-            wanted.insert(path.to_owned(), new);
-        }
+    pub fn attribute(self, path: &str, old: Option<impl Serialize>, new: impl Serialize) -> Self {
+        self.values(path, old.and_then(value), value(new))
+    }
+
+    /// Compares one attribute that is at hand as plain values; `None` where it isn't set.
+    pub fn values(mut self, path: &str, old: Option<Value>, new: Option<Value>) -> Self {
+        // Of most resources, most is alike, and nothing has to be copied.
         if old != new {
-            let new = new.map_or(Target::Unset, Target::Value);
             self.attributes.push(AttributeChange {
                 path: path.into(),
-                old,
-                new,
+                old: old.clone(),
+                new: new.clone().map_or(Target::Unset, Target::Value),
                 sensitive: false,
             });
+        }
+        self.note(path, old);
+        if let Some(wanted) = &mut self.wanted {
+            wanted.insert(path.to_owned(), new.unwrap_or_default());
         }
         self
     }
@@ -105,7 +103,7 @@ impl DiffBuilder {
         match new {
             Fact::Known(new) => self.attribute(path, old, new),
             Fact::AfterApply if self.exists => {
-                self.note(path, old.and_then(value).as_ref());
+                self.note(path, old.and_then(value));
                 self.wanted = None;
                 self
             }
@@ -131,7 +129,7 @@ impl DiffBuilder {
 
     /// Notes that a secret attribute differs, without its values.
     pub fn secret(mut self, path: &str, differs: bool) -> Self {
-        self.note(path, Some(&differs.into()));
+        self.note(path, Some(differs.into()));
         self.wanted = None;
         if differs {
             self.attributes.push(AttributeChange {
@@ -169,10 +167,9 @@ impl DiffBuilder {
         self
     }
 
-    fn note(&mut self, path: &str, old: Option<&Value>) {
+    fn note(&mut self, path: &str, old: Option<Value>) {
         if self.exists {
-            let old = old.cloned().unwrap_or_default();
-            self.found.insert(path.to_owned(), old);
+            self.found.insert(path.to_owned(), old.unwrap_or_default());
         }
     }
 

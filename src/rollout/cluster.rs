@@ -16,7 +16,7 @@ use crate::control_plane::{Base, Intent, Shared};
 use crate::event::{Failure, Step};
 use crate::fanout::{Turn, Work, WorkOutcome};
 use crate::inventory::{Cluster, EksVersion};
-use crate::kubernetes::{self, Manifest};
+use crate::kubernetes::{self, Manifest, Templates};
 use crate::reconcile::plan::{Action, PLAN_SCHEMA_VERSION, Plan, ResourceChange, Rung};
 use crate::reconcile::{Applied, Error, Fingerprint, Progress, climb};
 use crate::verify::Chosen;
@@ -62,6 +62,11 @@ impl Mode {
         }
     }
 
+    /// Whether it counts with which settings a cluster was applied.
+    pub fn notes_settings(self) -> bool {
+        matches!(self, Self::Apply | Self::Drift)
+    }
+
     /// Whether clusters' outputs are kept.
     pub fn keeps_outputs(self) -> bool {
         matches!(self, Self::Apply | Self::Outputs { .. })
@@ -76,7 +81,9 @@ pub struct ClusterWork {
     pub(super) mode: Mode,
     pub(super) intent: Intent,
     shared: Arc<Shared>,
+    pub(super) templates: Templates,
     pub(super) manifests: BTreeMap<String, Vec<Manifest>>,
+    saves: bool,
     plans: Mutex<BTreeMap<String, Found>>,
     reviewed: BTreeMap<String, SavedCluster>,
     settings: BTreeMap<String, String>,
@@ -92,7 +99,7 @@ pub struct ClusterWork {
 pub struct Found {
     /// What has to change.
     pub plan: Plan,
-    /// What was found of each resource.
+    /// What was found of each resource, where the plan is saved or held against a saved one.
     pub found: Vec<Fingerprint>,
 }
 
@@ -136,7 +143,9 @@ impl ClusterWork {
             mode,
             intent,
             shared: Arc::default(),
+            templates: Templates::default(),
             manifests: BTreeMap::new(),
+            saves: false,
             plans: Mutex::default(),
             reviewed: BTreeMap::new(),
             settings: BTreeMap::new(),
@@ -156,6 +165,12 @@ impl ClusterWork {
     /// The same work, with only the chosen checks.
     pub fn with_checks(self, checks: Chosen) -> Self {
         Self { checks, ..self }
+    }
+
+    /// The same work, which keeps the plans that it makes, and what they were made from, if they are to
+    /// be saved.
+    pub fn saving_plans(self, saves: bool) -> Self {
+        Self { saves, ..self }
     }
 
     /// The same work, which also keeps each cluster's outputs there.
@@ -229,12 +244,9 @@ impl ClusterWork {
         !self.mode.writes()
     }
 
-    /// The plans that were made, by cluster.
-    pub fn plans(&self) -> BTreeMap<String, Found> {
-        self.plans
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// Takes the plans that were made to be saved, by cluster.
+    pub fn take_plans(&self) -> BTreeMap<String, Found> {
+        std::mem::take(&mut self.plans.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) async fn open(&self, cluster: &Cluster) -> Result<Session, Failure> {
@@ -279,7 +291,12 @@ impl ClusterWork {
 
         enter(Step::Plan);
         let refused = |errors| failure(Step::Plan, errors);
-        let (resources, found) = base.graph.plan_and_fingerprints().map_err(refused)?;
+        // Only what is kept or held against a kept one needs to be told by what it was made from.
+        let (resources, found) = if self.saves || !self.reviewed.is_empty() {
+            base.graph.plan_and_fingerprints().map_err(refused)?
+        } else {
+            (base.graph.plan().map_err(refused)?, Vec::new())
+        };
         let is = base.cluster.get().known().map(|facts| facts.version);
         let mut stages = Vec::new();
         for version in rungs(is, wanted) {
@@ -357,8 +374,10 @@ impl ClusterWork {
                 return Err(failure(Step::Plan, [stale(&moved)]));
             }
         }
-        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        plans.insert(plan.cluster.clone(), planned.found.clone());
+        if self.saves {
+            let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+            plans.insert(plan.cluster.clone(), planned.found.clone());
+        }
         Ok(planned)
     }
 

@@ -24,6 +24,7 @@ impl ClusterWork {
         let mut base = Base::new(cluster, version, &self.intent, session, shared);
         let manifests = self.manifests.get(cluster.name.as_str());
         let needs = baseline::Needs {
+            templates: &self.templates,
             shared: inside,
             settings: &cluster.settings,
             version,

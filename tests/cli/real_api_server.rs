@@ -8,7 +8,7 @@ use psk::aws::Session;
 use psk::control_plane::cluster::{Access as Reached, Facts};
 use psk::inventory::{Cluster, Inventory};
 use psk::kubernetes::baseline::{self, Needs};
-use psk::kubernetes::{Access, Endpoint, Late, Shared};
+use psk::kubernetes::{Access, Endpoint, Late, Shared, Templates};
 use psk::reconcile::plan::Action;
 use psk::reconcile::{Error, Grant, Graph, Lookup, Polling, Progress};
 use psk_lab::plausible::plausible;
@@ -46,6 +46,7 @@ impl Scene {
         let late = || Late::new(&text, |text| text);
         let shared = Arc::new(Shared::new(&self.session, CLUSTER));
         let needs = Needs {
+            templates: &Templates::default(),
             shared: &shared,
             settings: &self.cluster.settings,
             version: self.cluster.settings.eks_version,
