@@ -1,19 +1,17 @@
 //! What `fanout` and `plan` have in common: a run over clusters, from the inventory to the
 //! exit code.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::stages::Stages;
 use super::lab::{LabArgs, World};
-use super::release::{self, Asked, Reach, ReleaseArgs};
+use super::release::{self, Reach, ReleaseArgs};
 use super::report::ReportArgs;
-use super::{Context, Error, outputs, select, stale, tell};
-use crate::aws::{Aws, Identity};
-use crate::control_plane::Intent;
-use crate::event::{ClusterRef, Emitter, Event, Interruption, Publication, RunStarted};
+use super::{Context, Error, select, stale, tell};
+use crate::event::{Emitter, Event, Interruption, Publication};
 use crate::exit::Exit;
 use crate::fanout::{self, Engine, Order, Schedule, Stop, stop_on_signals};
 use crate::inventory::{self, Inventory, Role};
@@ -21,10 +19,10 @@ use crate::kubernetes;
 use crate::pipeline::Shard;
 use crate::reconcile::Polling;
 use crate::release::mermaid;
+use crate::report::drive;
 use crate::report::statuses::GoodEnd;
-use crate::report::{SlackAbout, drive};
-use crate::rollout::saved::{SAVED_PLAN_SCHEMA_VERSION, SavedCluster, SavedPlan};
-use crate::rollout::{ClusterWork, Found, Mode};
+use crate::rollout::Mode;
+use crate::rollout::saved::SavedPlan;
 use crate::verify::Chosen;
 
 /// What is under way when a run is interrupted gets this long to end by itself; with what it takes
@@ -108,7 +106,7 @@ pub(super) async fn run(wish: Wish, args: RunArgs, context: &Context) -> Result<
 
 /// Runs over the clusters that `wish` names, with only these checks where it comes to checks.
 pub(super) async fn run_checks(
-    wish: Wish,
+    mut wish: Wish,
     checks: Chosen,
     args: RunArgs,
     context: &Context,
@@ -125,186 +123,69 @@ pub(super) async fn run_checks(
     let mut listeners = args.report.listeners(promotion, context)?;
 
     let world = World::enter(&args.lab, &inventory, context).await?;
-    let (gated, patience, given) = match wish.rollout {
-        Some(rollout) => (
-            Some(rollout.override_gate),
-            rollout.wait_for_gate,
-            rollout.release,
-        ),
-        None => (None, None, ReleaseArgs::default()),
-    };
+    let mut rollout = wish.rollout.take();
+    let given = rollout.as_mut().map(|r| std::mem::take(&mut r.release));
+    let given = given.unwrap_or_default();
     let release = given
         .detect(inventory.pipeline(), &world.env, context)
         .await?;
-    if let Some(saved) = &wish.saved {
+    let saved = wish.saved.take();
+    if let Some(saved) = &saved {
         stale::refuse_other_intent(saved, &inventory, &release)?;
     }
-    let pipeline = inventory.pipeline();
-    let reach = gated.as_ref().map(|_| Reach::of(&release, &world.env));
-    let mut more = reach
-        .as_ref()
-        .map(|reach| reach.references(pipeline))
-        .unwrap_or_default();
-    more.extend(tell::references(pipeline, wish.mode));
-    let clusters = tokio::select! {
-        biased;
-        () = stop.wind_down().cancelled() => None,
-        found = select::resolved(
-            &inventory,
-            &selection,
-            more,
-            &world.env,
-            &context.processes,
-        ) => Some(found?),
+    let stages = Stages {
+        wish: &wish,
+        checks: &checks,
+        inventory: &inventory,
+        role,
+        selection: &selection,
+        release: &release,
+        env: &world.env,
+        context,
+        stop: &stop,
     };
-    let (clusters, secrets) = clusters.unzip();
-    let writes = wish.mode.writes();
-    let good_end = match wish.mode {
-        Mode::Destroy(_) => GoodEnd::TakenApart,
-        _ if checks.is_all() => GoodEnd::Holds,
-        _ => GoodEnd::Unchecked,
-    };
-    let asked = match wish.mode {
-        Mode::Destroy(_) => Asked::Calm,
-        _ => Asked::Promotion,
-    };
-    let answered = match (&reach, &secrets) {
-        (Some(reach), Some(secrets)) => {
-            let asking = release::Asking {
-                reach,
-                release: &release,
-                inventory: &inventory,
-                role,
-                asked,
-                secrets,
-                context,
-            };
-            // Nobody waits for what only looks.
-            let patience = patience.filter(|_| writes);
-            asking.answered(gated.flatten(), patience, &stop).await?
-        }
+
+    let reach = rollout.as_ref().map(|_| Reach::of(&release, &world.env));
+    let (clusters, secrets) = stages.resolved(reach.as_ref()).await?.unzip();
+    let answered = match (rollout, &reach, &secrets) {
+        (Some(rollout), Some(reach), Some(secrets)) => stages.gate(rollout, reach, secrets).await?,
         _ => None,
     };
     let (answer, gate) = answered.unzip();
-    if let (Some(gate), true) = (&gate, writes) {
-        release::refuse(&release, asked, gate, context)?;
-    }
-    let references: Vec<ClusterRef> = match &clusters {
-        Some(clusters) => clusters.iter().map(ClusterRef::from).collect(),
-        // None of them will start; they are told of by what the files say.
-        None => inventory
-            .view(&selection)
-            .into_iter()
-            .map(ClusterRef::from)
-            .collect(),
-    };
-    let mut to_save = SavedPlan {
-        schema_version: SAVED_PLAN_SCHEMA_VERSION,
-        psk_version: env!("CARGO_PKG_VERSION").to_owned(),
-        saved_at: (context.clock)(),
-        role: role.name.clone(),
-        cluster: wish.cluster.clone(),
-        commit: release.commit.clone(),
-        tag: release.tag.clone(),
-        inventory_digest: inventory.digest(),
-        force_upgrade: wish.force_upgrade.clone(),
-        clusters: Vec::new(),
-    };
-    let identity = Identity {
-        pipeline: inventory.pipeline().name.clone(),
-        role: role.name.clone(),
-        commit: release.commit.clone(),
-    };
-    let intent = Intent {
-        pipeline: identity.pipeline.clone(),
-        polling: wish.polling,
-        force_upgrade: wish.force_upgrade,
-    };
-    let aws = Aws::new(world.env.clone(), identity, context.open_files)
-        .await
-        .map_err(|e| Error::unexpected(e.to_string(), e.next))?;
+    let overridden = gate.as_ref().and_then(|gate| gate.overridden.clone());
 
-    let rollout = rollout(role, references.len());
+    let references = stages.references(clusters.as_deref());
+    let rollout = options(role, references.len());
     let schedule = Schedule::new(references, rollout, Order::ByName);
+    let mut to_save = stages.unplanned();
     let clusters = clusters.unwrap_or_default();
-    let versions: BTreeMap<String, String> = clusters
-        .iter()
-        .map(|cluster| {
-            (
-                cluster.name.to_string(),
-                cluster.settings.eks_version.to_string(),
-            )
-        })
-        .collect();
-    let place = tokio::select! {
-        biased;
-        () = stop.wind_down().cancelled() => None,
-        place = outputs::place(wish.mode, &inventory, &clusters, &world.env, context) => place?,
-    };
-    let manifests = kubernetes::of_teams(&inventory, &clusters)?;
-    let mut work = ClusterWork::new(aws, clusters, wish.mode, intent)
-        .with_manifests(manifests)
-        .with_checks(checks)
-        .saving_plans(wish.saves);
-    if let Some(place) = place {
-        work = work.keeping_outputs(place);
-    }
-    let noted = selection.clusters().iter();
-    let noted = noted.filter(|_| wish.mode.notes_settings());
-    let digests = noted.map(|name| (name.to_string(), inventory.settings_digest(name)));
-    work = work.noting(digests.collect(), release.commit.clone());
-    if let Some(saved) = wish.saved {
+    let versions = stages::versions(&clusters);
+    let mut work = stages.work(clusters).await?;
+    if let Some(saved) = saved {
         let reviewed = saved.clusters.into_iter();
         work = work.held_to(reviewed.map(|c| (c.plan.cluster.clone(), c)).collect());
-        let moved = tokio::select! {
-            moved = work.check() => moved,
-            () = stop.wind_down().cancelled() => BTreeMap::new(),
-        };
+        let moved = stages.unless_stopped(work.check()).await;
+        let moved = moved.unwrap_or_default();
         if !moved.is_empty() {
             world.leave().await?;
             return Err(stale::refusal(&moved));
         }
     }
-    let overridden = gate.as_ref().and_then(|gate| gate.overridden.clone());
-    let about = SlackAbout {
-        pipeline: pipeline.name.clone(),
-        url: release.run_url.clone(),
-        actor: release.actor.clone(),
-        clusters: role.clusters.len(),
-        overridden: overridden.clone(),
-        unchecked: good_end == GoodEnd::Unchecked,
-    };
+
+    let writes = wish.mode.writes();
+    let good_end = stages.good_end();
     let mut warnings = Vec::new();
-    let (notify, known) = (&pipeline.notify, secrets.as_ref());
-    match tell::slack(notify, wish.mode, known, &world.env, about, &stop) {
-        Ok(message) => listeners.extend(message),
-        Err(why) => warnings.push(format!("Slack isn't told of this run: {why}")),
-    }
-    match tell::traces(&world.env, &stop) {
-        Ok(traces) => {
-            work = work.telling_calls(traces.is_some());
-            listeners.extend(traces);
-        }
-        Err(why) => warnings.push(format!("no trace of this run is sent: {why}")),
-    }
+    let (others, traced) = stages.others(secrets.as_ref(), overridden.clone(), &mut warnings);
+    listeners.extend(others);
     if good_end == GoodEnd::Unchecked && writes && answer.is_some() {
         let message = "checks are left out (--only, --skip): this run proves nothing, and no role can follow on it";
         warnings.push(message.to_owned());
     }
-    let (emitter, events) = Emitter::channel(context.clock.clone());
-    emitter.emit(Event::RunStarted(RunStarted {
-        command: wish.command.into(),
-        role: role.name.clone(),
-        dry_run: !wish.mode.writes(),
-        commit: release.commit.clone(),
-        tag: release.tag.clone(),
-        force_upgrade: to_save.force_upgrade.clone(),
-        inventory_digest: to_save.inventory_digest.clone(),
-        clusters: schedule.clusters().to_vec(),
-        schedule: schedule.describe(),
-    }));
     let answer = answer.filter(|_| writes);
     warnings.extend(answer.as_ref().and_then(release::unprovable));
+    let (emitter, events) = Emitter::channel(context.clock.clone());
+    let digest = to_save.inventory_digest.clone();
+    emitter.emit(Event::RunStarted(stages.started(&schedule, digest)));
     for message in warnings {
         emitter.emit(Event::Warning {
             cluster: None,
@@ -328,7 +209,8 @@ pub(super) async fn run_checks(
         };
         publishing.publish(answer, &mut listeners)
     });
-    let work = Arc::new(work);
+
+    let work = Arc::new(work.telling_calls(traced));
     let engine = Engine {
         emitter: emitter.clone(),
         stop: stop.clone(),
@@ -354,22 +236,9 @@ pub(super) async fn run_checks(
     };
     let ((summary, unproven), untold) =
         tokio::join!(running, drive(events, &mut listeners, &context.clock));
+    to_save.clusters = stages.planned(work.take_plans());
     world.leave().await?;
     let untold = tell::untold(&untold, context);
-    let mut plans = work.take_plans();
-    to_save.clusters = selection
-        .clusters()
-        .iter()
-        .filter_map(|name| {
-            let Found { plan, found } = plans.remove(name.as_str())?;
-            let settings = inventory.setting_digests(name);
-            Some(SavedCluster {
-                plan,
-                settings,
-                found,
-            })
-        })
-        .collect();
     Ok(Ran {
         summary,
         to_save,
@@ -409,7 +278,7 @@ fn role<'a>(inventory: &'a Inventory, wish: &Wish) -> Result<&'a Role, Error> {
 }
 
 /// The role's rollout options, worked out for this many clusters.
-fn rollout(role: &Role, clusters: usize) -> fanout::Rollout {
+fn options(role: &Role, clusters: usize) -> fanout::Rollout {
     let options = &role.rollout;
     fanout::Rollout {
         max_concurrent: options.width(clusters),
@@ -426,3 +295,5 @@ fn rollout(role: &Role, clusters: usize) -> fanout::Rollout {
             .collect(),
     }
 }
+
+mod stages;
