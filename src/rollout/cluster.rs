@@ -1,4 +1,4 @@
-//! What a run does with one cluster: session → observe → diff → plan → apply, and settle.
+//! What a run does with one cluster: session → observe → diff → plan, and what its mode asks for then.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,72 +6,23 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::drift::{note, told_as_drift};
+use super::apply::rungs;
+use super::drift::told_as_drift;
+use super::failure::failure;
 use super::inside::blocked_drains;
+use super::mode::Mode;
 use super::outputs;
 use super::saved::{Moved, SavedCluster, moved};
-use crate::aws::{Aws, CallError, Session, Target};
+use crate::aws::{Aws, Session, Target};
 use crate::calls::{self, CallLog};
 use crate::control_plane::{Base, Intent, Shared};
 use crate::event::{Failure, Step};
 use crate::fanout::{Turn, Work, WorkOutcome};
-use crate::inventory::{Cluster, EksVersion};
+use crate::inventory::Cluster;
 use crate::kubernetes::{self, Manifest, Templates};
-use crate::reconcile::plan::{Action, PLAN_SCHEMA_VERSION, Plan, ResourceChange, Rung};
-use crate::reconcile::{Applied, Error, Fingerprint, Progress, climb};
+use crate::reconcile::plan::{PLAN_SCHEMA_VERSION, Plan, Rung};
+use crate::reconcile::{Error, Fingerprint, Progress, climb};
 use crate::verify::Chosen;
-
-/// How far a run goes with each cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Only read, and tell what would change.
-    Plan,
-    /// Only read, and tell what would change and why it differs.
-    Drift,
-    /// Make the changes and wait until they have settled.
-    Apply,
-    /// Take apart what psk made.
-    Destroy(Destroy),
-    /// Change nothing that is there, and check that the cluster works.
-    Verify,
-    /// Keep the outputs of the cluster as it is.
-    Outputs {
-        /// Only read, and tell what would be written.
-        dry_run: bool,
-    },
-}
-
-/// How a cluster is destroyed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Destroy {
-    /// Whether the file system and the key go too.
-    pub delete_data: bool,
-    /// Only read, and tell what would go.
-    pub dry_run: bool,
-}
-
-impl Mode {
-    /// Whether anything is written.
-    pub fn writes(self) -> bool {
-        match self {
-            Self::Plan | Self::Drift => false,
-            // Checks write what they need, and take it away again.
-            Self::Apply | Self::Verify => true,
-            Self::Destroy(destroy) => !destroy.dry_run,
-            Self::Outputs { dry_run } => !dry_run,
-        }
-    }
-
-    /// Whether it counts with which settings a cluster was applied.
-    pub fn notes_settings(self) -> bool {
-        matches!(self, Self::Apply | Self::Drift)
-    }
-
-    /// Whether clusters' outputs are kept.
-    pub fn keeps_outputs(self) -> bool {
-        matches!(self, Self::Apply | Self::Outputs { .. })
-    }
-}
 
 /// The work of a run, cluster by cluster.
 #[derive(Debug)]
@@ -80,13 +31,13 @@ pub struct ClusterWork {
     clusters: HashMap<String, Cluster>,
     pub(super) mode: Mode,
     pub(super) intent: Intent,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     pub(super) templates: Templates,
     pub(super) manifests: BTreeMap<String, Vec<Manifest>>,
     saves: bool,
     plans: Mutex<BTreeMap<String, Found>>,
-    reviewed: BTreeMap<String, SavedCluster>,
-    settings: BTreeMap<String, String>,
+    pub(super) reviewed: BTreeMap<String, SavedCluster>,
+    pub(super) settings: BTreeMap<String, String>,
     commit: Option<String>,
     checked: Mutex<HashMap<String, Checked>>,
     pub(super) checks: Chosen,
@@ -104,12 +55,12 @@ pub struct Found {
 }
 
 /// A cluster as it was found, and what has to be done to it.
-struct Planned {
-    session: Session,
+pub(super) struct Planned {
+    pub(super) session: Session,
     /// What is known of its inside.
-    inside: Arc<kubernetes::Shared>,
+    pub(super) inside: Arc<kubernetes::Shared>,
     /// The cluster's resources as they are wanted on the first rung.
-    base: Base,
+    pub(super) base: Base,
     found: Found,
 }
 
@@ -381,83 +332,6 @@ impl ClusterWork {
         Ok(planned)
     }
 
-    /// Makes the planned changes. A control plane that is several minor versions behind climbs one
-    /// at a time, everything else of the cluster with it.
-    async fn apply(
-        &self,
-        turn: &Turn,
-        cluster: &Cluster,
-        planned: Planned,
-    ) -> Result<WorkOutcome, Failure> {
-        turn.events.enter(Step::Apply);
-        let progress = progress(turn);
-        let wanted = cluster.settings.eks_version;
-        let is = planned
-            .base
-            .cluster
-            .get()
-            .known()
-            .map(|facts| facts.version);
-        let rungs = rungs(is, wanted);
-        let saved = self.reviewed.get(cluster.name.as_str());
-        let reviewed = |version: &EksVersion| {
-            let plan = &saved?.plan;
-            let version = version.to_string();
-            let rung = plan.rungs.iter().find(|rung| rung.version == version);
-            Some(rung.map_or_else(|| plan.resources.clone(), |rung| rung.resources.clone()))
-        };
-        let mut done = Vec::new();
-        let mut base = planned.base;
-        for (i, version) in rungs.iter().enumerate() {
-            if rungs.len() > 1 {
-                let (rung, of) = (i + 1, rungs.len());
-                turn.events
-                    .progress(format!("Kubernetes {version}, rung {rung} of {of}"));
-            }
-            if i > 0 {
-                let shared = Arc::new(self.shared.after_a_change());
-                let inside = Arc::new(planned.inside.after_a_change());
-                let told = |errors| failure_after(Step::Apply, errors, &done);
-                let whole = self.whole(cluster, &planned.session, &shared, &inside, *version);
-                (base, _) = whole.map_err(|error| told(vec![error]))?;
-                base.graph.observe().await.map_err(told)?;
-                base.graph.plan().map_err(told)?;
-            }
-            if let Some(reviewed) = reviewed(version) {
-                base.graph.hold_to(reviewed);
-            }
-            let Applied {
-                done: changes,
-                failed,
-                cancelled,
-            } = base.graph.apply(&progress).await;
-            done.extend(changes);
-            if !failed.is_empty() {
-                return Err(failure_after(Step::Apply, failed, &done));
-            }
-            if cancelled {
-                return Ok(WorkOutcome::Cancelled {
-                    during: turn.during(),
-                });
-            }
-        }
-        if let Some(settings) = self.settings.get(cluster.name.as_str()) {
-            let noted = note(&base, &planned.session, settings, self.commit.as_deref()).await;
-            noted.map_err(|error| failure_after(Step::Apply, [Error::from(error)], &done))?;
-        }
-        let resources = done.iter().map(|change| (&change.kind, &change.name));
-        let resources = resources.collect::<std::collections::BTreeSet<_>>().len();
-        let then = outcome(resources);
-        planned.inside.close().await;
-        let verified = self.check_that_it_works(turn, cluster, planned.session, &done, then);
-        let verified = verified.await?;
-        // Nobody is told of a cluster that isn't known to work.
-        if !matches!(verified, WorkOutcome::Cancelled { .. }) {
-            self.keep_outputs(turn, cluster, &base, &done).await?;
-        }
-        Ok(verified)
-    }
-
     async fn work(&self, turn: &Turn, checked: Option<Planned>) -> Result<WorkOutcome, Failure> {
         let name = &turn.cluster.name;
         let Some(cluster) = self.clusters.get(name) else {
@@ -556,109 +430,4 @@ fn stale(moved: &[Moved]) -> Error {
         format!("it has moved since: {}", moved.join("; ")),
         "plan again, review that plan, and apply it",
     )
-}
-
-/// The versions that a control plane goes through: every minor above `is` up to `wanted`.
-fn rungs(is: Option<EksVersion>, wanted: EksVersion) -> Vec<EksVersion> {
-    let Some(is) = is.filter(|is| *is < wanted) else {
-        return vec![wanted];
-    };
-    std::iter::successors(Some(is.next()), |rung| Some(rung.next()))
-        .take_while(|rung| *rung <= wanted)
-        .collect()
-}
-
-impl From<CallError> for Error {
-    fn from(error: CallError) -> Self {
-        Self::new(error.doing, error.cause, error.next)
-    }
-}
-
-pub(super) fn failure(step: Step, errors: impl IntoIterator<Item = Error>) -> Failure {
-    failure_after(step, errors, &[])
-}
-
-/// One failure of a cluster out of all that went wrong in a step: the first is told in full, the
-/// others by what they were doing and their cause, and all that had been changed before.
-pub(super) fn failure_after(
-    step: Step,
-    errors: impl IntoIterator<Item = Error>,
-    done: &[ResourceChange],
-) -> Failure {
-    let mut errors = errors.into_iter();
-    let mut told = std::collections::BTreeSet::new();
-    let first = errors.next().unwrap_or_else(|| {
-        Error::new(
-            format!("running step {step}"),
-            "no reason was given",
-            "report this as a bug",
-        )
-    });
-    told.insert(first.to_string());
-    let mut cause = first.cause;
-    // Resources that look at the same thing fail of the same cause, which is told once.
-    for other in errors.filter(|error| told.insert(error.to_string())) {
-        cause.push_str(&format!("; also {other}"));
-    }
-    let verb = |action| match action {
-        Action::Create => "made",
-        Action::Replace => "replaced",
-        Action::Delete => "removed",
-        Action::Keep | Action::Update => "changed",
-    };
-    let already = done
-        .iter()
-        .map(|c| format!("{} {} {}", verb(c.action), c.kind, c.name));
-    Failure {
-        step,
-        doing: first.doing,
-        cause,
-        already_changed: already.collect(),
-        next: first.next,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_control_plane_climbs_one_minor_at_a_time() {
-        let version = |text: &str| text.parse::<EksVersion>().unwrap();
-        let climb = |is: Option<&str>, to| {
-            rungs(is.map(version), version(to))
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(climb(Some("1.33"), "1.35"), ["1.34", "1.35"]);
-        assert_eq!(climb(Some("1.34"), "1.35"), ["1.35"]);
-        assert_eq!(climb(Some("1.35"), "1.35"), ["1.35"]);
-        assert_eq!(climb(None, "1.35"), ["1.35"]);
-    }
-
-    #[test]
-    fn a_failure_tells_all_causes_and_what_was_done_before() {
-        let error = |n: u8| {
-            Error::new(
-                format!("doing {n}"),
-                format!("cause {n}"),
-                format!("next {n}"),
-            )
-        };
-        let change = ResourceChange {
-            kind: "eks_cluster".into(),
-            name: "c".into(),
-            action: Action::Create,
-            attributes: vec![],
-            reason: None,
-        };
-        let failure = failure_after(Step::Apply, [error(1), error(2), error(1)], &[change]);
-        assert_eq!(
-            failure.to_string(),
-            "doing 1: cause 1; also doing 2: cause 2"
-        );
-        assert_eq!(failure.already_changed, ["made eks_cluster c"]);
-        assert_eq!(failure.next, "next 1");
-    }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::cluster::{ClusterWork, Destroy, failure, failure_after, outcome, progress};
+use super::cluster::{ClusterWork, outcome, progress};
+use super::failure::{failure, failure_after};
+use super::mode::Destroy;
 use crate::aws::Session;
 use crate::control_plane::{Base, file_system::FileSystem, kms_key::KmsKey};
 use crate::event::{Failure, Step};

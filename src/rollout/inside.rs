@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::cluster::{ClusterWork, Mode};
+use super::cluster::ClusterWork;
+use super::mode::Mode;
 use crate::aws::Session;
 use crate::control_plane::node_group::NodeGroup;
 use crate::control_plane::{Base, Shared};

@@ -3,10 +3,14 @@
 pub mod outputs;
 pub mod saved;
 
+mod apply;
 mod cluster;
 mod destroy;
 mod drift;
+mod failure;
 mod inside;
+mod mode;
 mod verify;
 
-pub use cluster::{ClusterWork, Destroy, Found, Mode};
+pub use cluster::{ClusterWork, Found};
+pub use mode::{Destroy, Mode};

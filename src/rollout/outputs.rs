@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use data_encoding::BASE64;
 use secrecy::ExposeSecret;
 
-use super::cluster::{ClusterWork, failure, failure_after, outcome};
+use super::cluster::{ClusterWork, outcome};
+use super::failure::{failure, failure_after};
 use crate::aws::Session;
 use crate::control_plane::Base;
 use crate::control_plane::stamp::Stamp;

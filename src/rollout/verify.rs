@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::cluster::{ClusterWork, failure_after};
+use super::cluster::ClusterWork;
+use super::failure::failure_after;
 use crate::aws::Session;
 use crate::event::{CheckOutcome, CheckResult, Failure, Step};
 use crate::fanout::{Turn, WorkOutcome};
