@@ -47,8 +47,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<ExitCode, Error
     Ok(run::run(wish, args.run, context).await?.exit().into())
 }
 
-/// Where a run keeps its clusters' outputs, if it keeps any. The vault is looked for before anything
-/// is changed.
+/// Where a run keeps its clusters' outputs, if it keeps any, or where a destroy leaves them. What keeps
+/// them looks for the vault before anything is changed.
 pub(super) async fn place(
     mode: Mode,
     inventory: &Inventory,
@@ -56,7 +56,8 @@ pub(super) async fn place(
     env: &Env,
     context: &Context,
 ) -> Result<Option<Place>, Error> {
-    if !mode.keeps_outputs() {
+    let destroys = matches!(mode, Mode::Destroy(_));
+    if !mode.keeps_outputs() && !destroys {
         return Ok(None);
     }
     let Some(outputs) = &inventory.pipeline().outputs else {
@@ -66,8 +67,20 @@ pub(super) async fn place(
         };
     };
     let titles = titles(outputs, clusters)?;
-    let writer = Writer::new(open(env, context)?, &outputs.vault);
-    writer.find().await.map_err(refused)?;
+    let onepassword = match onepassword::open(env, &context.processes) {
+        Ok(onepassword) => onepassword,
+        // It only tells what stays there.
+        Err(error) if destroys => {
+            let message = format!("1Password isn't asked for the cluster's outputs: {error}");
+            Error::warn(&message, context);
+            return Ok(None);
+        }
+        Err(error) => return Err(refused(error.into())),
+    };
+    let writer = Writer::new(onepassword, &outputs.vault);
+    if !destroys {
+        writer.find().await.map_err(refused)?;
+    }
     Ok(Some(Place { writer, titles }))
 }
 

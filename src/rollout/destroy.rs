@@ -28,12 +28,14 @@ impl ClusterWork {
             turn.events.enter(Step::Observe);
             let mut base = self.wanted(cluster, &session);
             with_nodes(&mut base, cluster, &session);
-            let observed = base.graph.observe().await;
+            let (observed, outputs) =
+                futures::join!(base.graph.observe(), self.left_outputs(turn, cluster));
             observed.map_err(|errors| failure(Step::Observe, errors))?;
             turn.events.enter(Step::Plan);
             let keep = |kind: &str| keep(kind, how.delete_data);
             let removal = base.graph.plan_removal(keep).await;
-            let removal = removal.map_err(|errors| failure(Step::Plan, errors))?;
+            let mut removal = removal.map_err(|errors| failure(Step::Plan, errors))?;
+            removal.left.extend(outputs);
             Ok::<_, Failure>((base, removal))
         };
         // Reading can be dropped where it stands: nothing is left half done.

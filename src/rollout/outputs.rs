@@ -17,7 +17,7 @@ use crate::inventory::Cluster;
 use crate::kubernetes::{self, Endpoint, TokenMaker};
 use crate::onepassword::{Output, WriteError, Writer, Written};
 use crate::reconcile::Error;
-use crate::reconcile::plan::ResourceChange;
+use crate::reconcile::plan::{Left, ResourceChange};
 
 /// Labels of the fields. The first five are those of the Terraform pipeline that psk replaces.
 pub mod field {
@@ -40,6 +40,9 @@ pub mod field {
     /// The commit that was rolled out last, as far as outputs were kept.
     pub const RELEASE: &str = "release-sha";
 }
+
+/// What outputs are kept in, as a kind of resource.
+const ITEM: &str = "onepassword_item";
 
 /// Where the outputs of a run's clusters are kept.
 #[derive(Debug)]
@@ -184,6 +187,28 @@ impl ClusterWork {
             written.map_err(|error| failed(unwritten(error, name, place.writer.vault())))?;
         turn.events.outputs(kept(place, title, written, &outputs));
         Ok(written)
+    }
+
+    /// The item that a cluster's outputs stay in when it is destroyed, if there is one. That it can't be
+    /// read keeps nobody from destroying.
+    pub(super) async fn left_outputs(&self, turn: &Turn, cluster: &Cluster) -> Option<Left> {
+        let place = self.outputs.as_ref()?;
+        let title = place.titles.get(cluster.name.as_str())?;
+        let vault = place.writer.vault();
+        match place.writer.read(title).await {
+            Ok(item) => item.map(|_| Left {
+                kind: ITEM.to_owned(),
+                name: title.clone(),
+                why: format!(
+                    "what others read of the cluster is in it; delete it from vault {vault} once nobody does"
+                ),
+            }),
+            Err(error) => {
+                let message = format!("whether vault {vault} still has an item {title} isn't known: {error}");
+                turn.events.warn(message);
+                None
+            }
+        }
     }
 
     /// Keeps the outputs of a cluster as it is.

@@ -20,11 +20,7 @@ impl Scene {
     }
 
     fn of(start: &str, files: Files) -> Self {
-        let files = files.replace(
-            "environments/default.yaml",
-            "eks_version:",
-            "deletion_protection: false\neks_version:",
-        );
+        let files = unprotected(files);
         let lab = Served::fast(world_of(&files, start), r#"{"rules":[]}"#);
         Self { files, lab }
     }
@@ -77,6 +73,14 @@ impl Scene {
             .map(|thing| thing.rsplit_once(' ').unwrap().0.to_owned())
             .collect()
     }
+}
+
+fn unprotected(files: Files) -> Files {
+    files.replace(
+        "environments/default.yaml",
+        "eks_version:",
+        "deletion_protection: false\neks_version:",
+    )
 }
 
 const KINDS: [(&str, &str); 11] = [
@@ -255,6 +259,69 @@ fn what_would_go_can_be_seen_first() {
         run.stdout
     );
     assert_eq!(scene.things(), before);
+}
+
+#[test]
+fn the_item_with_its_outputs_stays_and_is_told() {
+    let account = "{{ op://empc-lab/aws-nonprod/aws-account-id }}";
+    let client = "{{ op://empc-lab/svc-auth0/pskctl-cli-client-id }}";
+    // Only a rollout needs a value of the vault.
+    let token = "{{ op://empc-lab/svc-slack/post-bot-token }}";
+    let keeping_outputs_in = |vault: &str| {
+        let pipeline = format!(
+            "name: psk-test\noutputs: {{ vault: {vault}, item: \"psk-aws-{{{{ cluster }}}}\" }}\n\
+             notify: {{ slack_channel: lab-events, slack_token: \"{token}\" }}\n"
+        );
+        Files::small()
+            .with("psk.yaml", &pipeline)
+            .replace("environments/default.yaml", account, "221155668855")
+            .replace("environments/default.yaml", client, "client")
+    };
+    let scene = Scene::of("current", keeping_outputs_in("empc-lab"));
+    let left = |run: Run| -> Vec<String> {
+        let left = run.cluster(CLUSTER)["plan"]["left"].clone();
+        let left = left.as_array().unwrap().iter();
+        left.map(|left| {
+            format!(
+                "{} {}",
+                left["kind"].as_str().unwrap(),
+                left["name"].as_str().unwrap()
+            )
+        })
+        .filter(|left| left.starts_with("onepassword_item"))
+        .collect()
+    };
+    let look = || {
+        scene
+            .psk(["destroy", "--dry-run"])
+            .arg("--output")
+            .arg("json")
+    };
+    assert!(left(look().run().ended(0)).is_empty());
+    scene.psk(["outputs"]).run().ended(0);
+    let item = format!("onepassword_item psk-aws-{CLUSTER}");
+    assert_eq!(left(look().run().ended(0)), [item.as_str()]);
+
+    // Whoever can't look there can destroy all the same.
+    let run = look().without("OP_CONNECT_TOKEN").run().ended(0);
+    let told = "warning: 1Password isn't asked for the cluster's outputs: ";
+    assert!(run.stderr.contains(told), "{}", run.stderr);
+    let elsewhere = unprotected(keeping_outputs_in("nobodys"));
+    let run = look().at(&elsewhere).run().ended(0);
+    let warnings = run.cluster(CLUSTER)["warnings"].to_string();
+    assert!(
+        warnings.contains("whether vault nobodys still has"),
+        "{warnings}"
+    );
+    assert!(left(run).is_empty());
+    let run = scene.destroy().run().ended(0);
+    let told = format!("left: {item}: what others read of the cluster is in it");
+    assert!(run.stdout.contains(&told), "{}", run.stdout);
+    let titles = scene.lab.with_world(|world| {
+        let items = world.connect.vaults.iter().flat_map(|vault| &vault.items);
+        items.map(|item| item.title.clone()).collect::<Vec<_>>()
+    });
+    assert!(titles.contains(&format!("psk-aws-{CLUSTER}")), "{titles:?}");
 }
 
 #[test]

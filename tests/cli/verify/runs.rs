@@ -39,7 +39,7 @@ const WAIT: [&str; 12] = [
     "cli/release.rs",
     "fanout/engine.rs",
     "github/client.rs",
-    "kubernetes/access.rs",
+    "kubernetes/access/call.rs",
     "kubernetes/watch.rs",
     "onepassword/connect.rs",
     "onepassword/writer.rs",
