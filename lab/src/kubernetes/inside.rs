@@ -309,7 +309,7 @@ impl Inside {
 
     fn remember(&mut self, kind: &str, before: Option<Arc<Value>>, after: Option<Arc<Value>>) {
         // Nothing in the cluster reacts to these.
-        const QUIET: [&str; 3] = ["events", "leases.coordination.k8s.io", "configmaps"];
+        const QUIET: [&str; 2] = ["events", "leases.coordination.k8s.io"];
         self.stirred |= !QUIET.contains(&kind);
         match self.changed.get_mut(kind) {
             Some(changed) => *changed = self.revision,

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::inside::Inside;
 use super::super::object::{Object, set_condition};
@@ -174,6 +174,13 @@ pub(super) fn claim_names(pod: &Value) -> Vec<&str> {
 
 /// Why a pod can't go to a node, if it can't.
 fn obstacle(inside: &Inside, node: &Value, pod: &Value) -> Option<String> {
+    if node["spec"]["unschedulable"] == true {
+        let taint = json!({ "key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule" });
+        if untolerated(&[taint], pod).is_some() {
+            // Source: Kubernetes' scheduler, plugin NodeUnschedulable, which comes before taints.
+            return Some("node(s) were unschedulable".to_owned());
+        }
+    }
     if let Some(taint) = untolerated(node.list("/spec/taints"), pod) {
         return Some(format!(
             "node(s) had untolerated taint {{{}: {}}}",
