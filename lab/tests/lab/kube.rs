@@ -105,6 +105,18 @@ impl Kube {
 }
 
 impl Kube {
+    /// Every object of the cluster, and the same after all its controllers have looked again at the same moment.
+    pub(crate) fn looked_at_twice(&self) -> [Value; 2] {
+        let now = Timestamp::try_from(now()).unwrap();
+        self.lab.with_world(|world| {
+            // Whoever has reached into it may have changed anything, so all look at it the next time.
+            [(); 2].map(|()| {
+                let inside = world.kubernetes(NONPROD, REGION, CLUSTER, now).unwrap();
+                serde_json::to_value(&*inside).unwrap()["objects"].take()
+            })
+        })
+    }
+
     /// Lets time pass in the world.
     pub(crate) fn pass(&self, seconds: i64) {
         let time = jiff::SignedDuration::from_secs(seconds);

@@ -11,6 +11,7 @@ mod client;
 mod kube;
 mod kubernetes;
 mod living;
+mod resting;
 mod services;
 mod serving;
 mod storage;
