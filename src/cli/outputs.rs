@@ -56,32 +56,38 @@ pub(super) async fn place(
     env: &Env,
     context: &Context,
 ) -> Result<Option<Place>, Error> {
-    let destroys = matches!(mode, Mode::Destroy(_));
-    if !mode.keeps_outputs() && !destroys {
-        return Ok(None);
-    }
     let Some(outputs) = &inventory.pipeline().outputs else {
         return match mode {
             Mode::Outputs { .. } => Err(nowhere()),
             _ => Ok(None),
         };
     };
-    let titles = titles(outputs, clusters)?;
-    let onepassword = match onepassword::open(env, &context.processes) {
-        Ok(onepassword) => onepassword,
-        // It only tells what stays there.
-        Err(error) if destroys => {
-            let message = format!("1Password isn't asked for the cluster's outputs: {error}");
-            Error::warn(&message, context);
-            return Ok(None);
-        }
-        Err(error) => return Err(refused(error.into())),
+    let at = |onepassword, titles| Place {
+        writer: Writer::new(onepassword, &outputs.vault),
+        titles,
     };
-    let writer = Writer::new(onepassword, &outputs.vault);
-    if !destroys {
-        writer.find().await.map_err(refused)?;
+    match mode {
+        // It only tells what stays there.
+        Mode::Destroy(_) => {
+            let titles = titles(outputs, clusters)?;
+            match onepassword::open(env, &context.processes) {
+                Ok(onepassword) => Ok(Some(at(onepassword, titles))),
+                Err(error) => {
+                    let message =
+                        format!("1Password isn't asked for the cluster's outputs: {error}");
+                    Error::warn(&message, context);
+                    Ok(None)
+                }
+            }
+        }
+        mode if mode.keeps_outputs() => {
+            let titles = titles(outputs, clusters)?;
+            let place = at(open(env, context)?, titles);
+            place.writer.find().await.map_err(refused)?;
+            Ok(Some(place))
+        }
+        _ => Ok(None),
     }
-    Ok(Some(Place { writer, titles }))
 }
 
 /// The title of each cluster's item.

@@ -123,8 +123,8 @@ pub(super) async fn run_checks(
     let mut listeners = args.report.listeners(promotion, context)?;
 
     let world = World::enter(&args.lab, &inventory, context).await?;
-    let mut rollout = wish.rollout.take();
-    let given = rollout.as_mut().map(|r| std::mem::take(&mut r.release));
+    let rollout = wish.rollout.take();
+    let given = rollout.as_ref().map(|rollout| rollout.release.clone());
     let given = given.unwrap_or_default();
     let release = given
         .detect(inventory.pipeline(), &world.env, context)

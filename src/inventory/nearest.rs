@@ -5,7 +5,9 @@ pub(crate) fn nearest<'a, S: AsRef<str> + ?Sized + 'a>(
     given: &str,
     known: impl IntoIterator<Item = &'a S>,
 ) -> Option<&'a str> {
+    let given = given.to_lowercase();
     let likely = |name: &str| {
+        let name = name.to_lowercase();
         let (one, other) = (given.chars().count(), name.chars().count());
         let far = (one.max(other) / 3).max(1);
         // No two words are nearer than their lengths or their letters, and most aren't near by these
@@ -13,7 +15,6 @@ pub(crate) fn nearest<'a, S: AsRef<str> + ?Sized + 'a>(
         if one.abs_diff(other) > far {
             return None;
         }
-        let (given, name) = (given.to_lowercase(), name.to_lowercase());
         if letters_apart(&given, &name) > far {
             return None;
         }
@@ -61,6 +62,7 @@ mod tests {
         assert_eq!(nearest("PROD", roles), Some("prod"));
         assert_eq!(nearest("pord", roles), Some("prod"));
         assert_eq!(nearest("prevwie", roles), Some("preview"));
+        assert_eq!(nearest("qb", roles), Some("qa"));
         assert_eq!(nearest("development", roles), None);
     }
 }

@@ -93,8 +93,7 @@ impl Templates {
         template: &str,
         scope: &BTreeMap<&'static str, Jinja>,
     ) -> Result<Objects, String> {
-        let text =
-            render(name, template, &Jinja::from_pairs(scope.clone())).map_err(|e| e.to_string())?;
+        let text = own(name, template, scope)?;
         let read = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = read().get(&text) {
             return Ok(known.clone());
@@ -102,13 +101,13 @@ impl Templates {
         let mut problems = Vec::new();
         let manifests = documents(name, &text, &mut problems);
         let manifests = Problems::none_or(problems, manifests).map_err(|e| e.to_string())?;
-        let own = |manifest: Manifest| {
+        let whole = |manifest: Manifest| {
             Arc::new(Manifest {
                 object: marked(manifest.object),
                 at: None,
             })
         };
-        let objects: Objects = manifests.into_iter().map(own).collect();
+        let objects: Objects = manifests.into_iter().map(whole).collect();
         read().insert(text, objects.clone());
         Ok(objects)
     }
@@ -120,8 +119,7 @@ pub(super) fn values(
     template: &str,
     scope: &BTreeMap<&'static str, Jinja>,
 ) -> Result<Value, String> {
-    let text =
-        render(name, template, &Jinja::from_pairs(scope.clone())).map_err(|e| e.to_string())?;
+    let text = own(name, template, scope)?;
     let mut problems = Vec::new();
     let map = parse(&Source::new(name, text), &mut problems).unwrap_or_default();
     let entries = map
@@ -129,6 +127,15 @@ pub(super) fn values(
         .map(|entry| (entry.key, entry.node.to_json()))
         .collect();
     Problems::none_or(problems, Value::Object(entries)).map_err(|e| e.to_string())
+}
+
+/// A template of psk's own, rendered.
+fn own(
+    name: &str,
+    template: &str,
+    scope: &BTreeMap<&'static str, Jinja>,
+) -> Result<String, String> {
+    render(name, template, &Jinja::from_pairs(scope.clone())).map_err(|error| error.to_string())
 }
 
 /// A value as templates have it.

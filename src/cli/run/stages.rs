@@ -22,7 +22,6 @@ use crate::rollout::{ClusterWork, Found, Mode};
 use crate::verify::Chosen;
 
 /// A run whose clusters and release are known.
-#[derive(Clone, Copy)]
 pub(super) struct Stages<'a> {
     pub(super) wish: &'a Wish,
     pub(super) checks: &'a Chosen,
